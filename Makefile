@@ -1,0 +1,49 @@
+# Each target makes .venv when it is not there, or when what it is made from has changed.
+
+PYTHON ?= python3
+PYTEST = .venv/bin/pytest -n auto
+INSTALLED = .venv/installed
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test check corpora clean
+
+help:
+	@echo 'make demo      a generated mailbox, downloaded and reported: no account needed'
+	@echo 'make test      all tests but those over the whole of the corpora'
+	@echo 'make check     format, lint, types, import floors, tests: what CI runs'
+	@echo 'make corpora   the tests over the whole of the corpora (INBOXSTATS_CORPORA names their folder)'
+	@echo 'make clean     removes .venv and all that can be made again'
+	@echo 'PYTHON=... chooses the Python that .venv is made from'
+
+demo: $(INSTALLED)
+	@.venv/bin/inboxstats demo
+
+test: $(INSTALLED)
+	@$(PYTEST) -m 'not corpora'
+
+check: $(INSTALLED)
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@$(PYTEST) -m 'not corpora'
+
+corpora: $(INSTALLED)
+	@test -n "$$INBOXSTATS_CORPORA" || \
+	    { echo 'INBOXSTATS_CORPORA is not set: it names the folder that holds dev-corpus.tar.xz' >&2; exit 1; }
+	@$(PYTEST) -m corpora
+
+clean:
+	@rm -rf .venv tests/target build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	    .import_linter_cache
+	@find inboxstats tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp comes last, so that an installation that failed is begun again. A .venv without pip is one that Debian's
+# python3 leaves where python3-venv is missing.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo 'inboxstats needs Python 3.11 or newer. Name one: make PYTHON=python3.12 ...' >&2; exit 1; }
+	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
+	@echo 'Installing into .venv; this takes a minute or two the first time.'
+	@.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	@touch $@

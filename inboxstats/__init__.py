@@ -1,0 +1,31 @@
+"""inboxstats: what an inbox is made of.
+
+For data scientists:
+
+    import inboxstats
+    messages = inboxstats.open_archive("~/Mail/inboxstats").messages()
+    messages.groupby("sender").size().nlargest(10)
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # heavy, and the command line says --help without it
+    from inboxstats.collection import Collection
+
+__all__ = ["__version__", "open_archive"]
+
+__version__ = "0.1.0"
+
+
+def open_archive(path: str | os.PathLike[str]) -> "Collection":
+    """The mail at a path: an archive, a Maildir, an mbox, or a tree of .eml files. ``~`` is the home folder.
+
+    Raises `errors.UsageError` where there is no mail, `errors.StorageError` where it may not be read,
+    `errors.ArchiveDamagedError`.
+    """
+    from pathlib import Path
+
+    from inboxstats.collection import open_collection
+
+    return open_collection(Path(path).expanduser())

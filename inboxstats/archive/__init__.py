@@ -1,0 +1,190 @@
+"""The archive: one .eml file a message, complete or absent, never rewritten; opened, locked, and owned by accounts.
+
+ARCHIVE/archive.toml
+ARCHIVE/ACCOUNT/MAILBOX/{mailbox.json, listing.parquet, manifest.jsonl, UIDVALIDITY/BUCKET/UID.eml}
+ARCHIVE/.cache/    what can be made again from the files
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from inboxstats.archive.files import FOLDER_MODE, make_folder, storage_errors, write_state
+from inboxstats.archive.layout import folder_name, hashed_folder_name, name_of_folder
+from inboxstats.archive.mailbox import MailboxFolder, MailboxState
+from inboxstats.errors import ArchiveBusyError, ArchiveDamagedError, UsageError
+from inboxstats.mail import Mailbox
+
+__all__ = ["FORMAT", "Archive", "MailboxFolder", "MailboxState", "Owner", "is_archive"]
+
+FORMAT = 1
+"""The layout's version. A newer one is refused; whoever raises it writes the way from the older one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose mail an account of the archive is: the login at a host. Not the port, which may change."""
+
+    host: str
+    user: str
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.host}"
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a folder says that it is one of ours."""
+    return (path / "archive.toml").is_file()
+
+
+class Archive:
+    """An archive's folder. To write to it, hold `lock()`."""
+
+    def __init__(self, path: Path, *, owners: dict[str, Owner], fsync: bool = True) -> None:
+        self.path = path
+        self.owners = owners
+        self._fsync = fsync
+
+    @classmethod
+    def open(cls, path: Path, *, fsync: bool = True) -> "Archive":
+        """An archive that exists.
+
+        Raises UsageError where there is none, ArchiveDamagedError where archive.toml cannot be read or is of a newer
+        version, StorageError where it may not be read.
+        """
+        if not is_archive(path):
+            raise UsageError(f"{path} is no archive: archive.toml is missing. Run `inboxstats fetch --archive {path}`.")
+        return cls(path, owners=_read_owners(path / "archive.toml"), fsync=fsync)
+
+    @classmethod
+    def create(cls, path: Path, *, fsync: bool = True) -> "Archive":
+        """The archive at `path`, made now unless it is there; an existing folder must be empty.
+
+        Raises what `open` raises, and UsageError for a folder with other things in it.
+        """
+        if is_archive(path):
+            return cls.open(path, fsync=fsync)
+        with storage_errors("create the archive", path):
+            make_folder(str(path), fsync=fsync)
+            if any(name not in {".lock", ".cache"} for name in os.listdir(path)):
+                raise UsageError(f"{path} holds other files and is no archive. Choose an empty folder with --archive.")
+            path.chmod(FOLDER_MODE)
+        archive = cls(path, owners={}, fsync=fsync)
+        archive._write_owners()
+        return archive
+
+    @property
+    def cache(self) -> Path:
+        """The folder for what can be made again from the files."""
+        return self.path / ".cache"
+
+    @contextmanager
+    def lock(self, *, wait: bool = False) -> Iterator[None]:
+        """Hold the archive against other runs; a dead run's lock is free (flock). Raises ArchiveBusyError."""
+        from filelock import FileLock, Timeout
+
+        with storage_errors("lock", self.path):
+            lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0, mode=0o600)
+            try:
+                lock.acquire()
+            except Timeout as busy:
+                raise ArchiveBusyError(
+                    f"Another run holds the archive {self.path}. Wait until it is done, or run with --wait."
+                ) from busy
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def check_owner(self, account: str, owner: Owner, *, may_join: bool) -> None:
+        """Make sure, before any login, that the account's mail belongs in this archive.
+
+        `may_join`: a new account may come to an archive that others own already. Raises UsageError.
+        """
+        known = self.owners.get(account)
+        if known not in (None, owner):
+            raise UsageError(
+                f"The account {account!r} of the archive {self.path} is {known}, not {owner}. "
+                "Give the account another name, or choose another archive with --archive."
+            )
+        if known is None and self.owners and not may_join:
+            others = ", ".join(sorted(self.owners))
+            raise UsageError(
+                f"The archive {self.path} belongs to {others}. Choose another one for {owner} with --archive, "
+                "or put both accounts into config.toml."
+            )
+
+    def admit(self, account: str, owner: Owner) -> None:
+        """Note whose mail an account is, once a login has proved it. Raises StorageError."""
+        if self.owners.get(account) != owner:
+            self.owners = {**self.owners, account: owner}
+            self._write_owners()
+
+    def mailbox(self, account: str, mailbox: Mailbox) -> MailboxFolder:
+        """The folder of a mailbox, which need not be there yet."""
+        parent = self.path / folder_name(account)
+        path = parent / folder_name(mailbox.name)
+        # On a disk that folds case, "inbox" finds the folder of "INBOX": the later one gets a name of its own.
+        if _raw_name(path) not in (None, mailbox.name):
+            path = parent / hashed_folder_name(mailbox.name)
+        return MailboxFolder(path, mailbox, fsync=self._fsync)
+
+    def accounts(self) -> list[str]:
+        """The accounts that have mail here, by name."""
+        return sorted(account for account in self.owners if (self.path / folder_name(account)).is_dir())
+
+    def mailboxes(self, account: str) -> list[MailboxFolder]:
+        """The mailboxes of an account that are in the archive, by name. Raises StorageError."""
+        parent = self.path / folder_name(account)
+        with storage_errors("read", parent):
+            paths = [Path(entry.path) for entry in os.scandir(parent) if entry.is_dir()]
+        found = [MailboxFolder(path, _mailbox_of(path), fsync=self._fsync) for path in paths]
+        return sorted(found, key=lambda folder: folder.mailbox.name)
+
+    def _write_owners(self) -> None:
+        lines = ["# An archive of inboxstats. Do not edit.", f"format = {FORMAT}"]
+        for account, owner in sorted(self.owners.items()):
+            # JSON's strings are TOML's basic strings.
+            lines += ["", f"[accounts.{json.dumps(account)}]"]
+            lines += [f"host = {json.dumps(owner.host)}", f"user = {json.dumps(owner.user)}"]
+        write_state(self.path / "archive.toml", "\n".join([*lines, ""]).encode(), fsync=self._fsync)
+
+
+def _read_owners(path: Path) -> dict[str, Owner]:
+    with storage_errors("read", path):
+        data = path.read_bytes()
+    try:
+        record = tomllib.loads(data.decode())
+        version = int(record["format"])
+        accounts = record.get("accounts", {})
+        owners = {str(name): Owner(str(owner["host"]), str(owner["user"])) for name, owner in accounts.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise ArchiveDamagedError(
+            f"{path} cannot be read ({problem}). Restore it from a backup; the messages beside it are whole."
+        ) from problem
+    if version > FORMAT:
+        raise ArchiveDamagedError(
+            f"{path.parent} has format {version}, this program knows up to {FORMAT}. Install a newer inboxstats."
+        )
+    return owners
+
+
+def _raw_name(path: Path) -> str | None:
+    """The name that mailbox.json notes; ``None`` where there is none to be read."""
+    try:
+        name = json.loads((path / "mailbox.json").read_bytes())["name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _mailbox_of(path: Path) -> Mailbox:
+    try:
+        record = json.loads((path / "mailbox.json").read_bytes())
+        return Mailbox(str(record["name"]), record["delimiter"], frozenset(map(str, record["attributes"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Mailbox(name_of_folder(path.name))

@@ -1,0 +1,104 @@
+"""The file operations that must survive a crash: whole files or none, in an order that a power cut cannot break.
+
+    write under a temporary name, fsync, rename, fsync of the folder, then the manifest
+
+Every OSError becomes a StorageError that names the path and what to do.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from inboxstats.errors import StorageError
+
+TEMPORARY = ".part"
+"""How a file ends while it is being written; the next run sweeps what a dead one left."""
+
+FILE_MODE, FOLDER_MODE = 0o600, 0o700
+
+
+@contextlib.contextmanager
+def storage_errors(doing: str, path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an OSError into the sentence for the person who must mend it."""
+    try:
+        yield
+    except OSError as problem:
+        raise StorageError(f"Cannot {doing} {os.fspath(path)}: {_advice(problem)}") from problem
+
+
+def _advice(problem: OSError) -> str:
+    match problem.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "no space is left on the disk. Free some and run again; all that is complete is kept."
+        case errno.EACCES | errno.EPERM:
+            return "permission denied. Give yourself the right to write there, or choose another place."
+        case errno.EROFS:
+            return "the file system is read-only. Choose another place."
+        case errno.EFBIG:
+            return "the file would be larger than this system allows (ulimit -f)."
+        case errno.EMFILE | errno.ENFILE:
+            return "too many files are open. Raise the limit (ulimit -n), or use fewer --threads."
+        case errno.ENOTDIR:
+            return "a part of the path is a file, not a folder. Choose another place."
+        case _:
+            return f"{problem.strerror or problem}."
+
+
+def make_folder(path: str, *, fsync: bool) -> None:
+    """Create a folder and those above it, private to the user, and make that last."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent and parent != path:
+        make_folder(parent, fsync=fsync)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, FOLDER_MODE)
+    if fsync:
+        fsync_folder(parent or ".")
+
+
+def write_whole(path: str, data: bytes, *, fsync: bool) -> None:
+    """Write a file so that under its name it is complete or absent. The caller syncs the folder. Raises OSError."""
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}{TEMPORARY}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+        try:
+            write_all(descriptor, data)
+            if fsync:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """os.write may take a part only; this goes on until the disk has all. Raises OSError."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def write_state(path: Path, data: bytes, *, fsync: bool) -> None:
+    """Replace a small file of the archive's own records, durably. Raises StorageError."""
+    with storage_errors("write", path):
+        write_whole(str(path), data, fsync=fsync)
+        if fsync:
+            fsync_folder(str(path.parent))
+
+
+def fsync_folder(path: str) -> None:
+    """Make the names in a folder last. Windows can neither open nor sync one. Raises OSError."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

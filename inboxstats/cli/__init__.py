@@ -1,0 +1,97 @@
+"""The command line (typer): the only printing, the only exit codes. Each command in its own file.
+
+Heavy imports stand inside the commands, so that `--help` answers at once.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from inboxstats import __version__
+from inboxstats.cli import demo, fetch, report
+from inboxstats.cli.output import complain
+from inboxstats.errors import ExitCode, InboxstatsError
+
+EPILOG = (
+    "Exit codes: 0 done · 1 a bug · 2 usage or config · 3 partly done, what is missing is listed · 4 credentials · "
+    "5 server or network, run again · 6 local storage · 7 another run holds the archive · 8 archive damaged · "
+    "9 TLS refused · 130/143 interrupted."
+)
+
+app = typer.Typer(
+    name="inboxstats",
+    help="What an inbox is made of: who writes, about what, at which hour. It only ever reads your mail.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("fetch")(fetch.fetch)
+app.command("report")(report.report)
+
+
+class Stopped(BaseException):
+    """SIGINT or SIGTERM. Not a KeyboardInterrupt, which typer would take for its own."""
+
+    def __init__(self, code: ExitCode) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=lambda wanted: _version(wanted=wanted)),
+    ] = False,
+) -> None:
+    """What an inbox is made of: who writes, about what, at which hour. It only ever reads your mail."""
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"inboxstats {__version__}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with the documented exit code."""
+    code: int = ExitCode.DONE
+    signal.signal(signal.SIGINT, lambda *_: _stop(ExitCode.INTERRUPTED))
+    signal.signal(signal.SIGTERM, lambda *_: _stop(ExitCode.TERMINATED))
+    try:
+        app()
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else ExitCode.DONE
+    except InboxstatsError as problem:
+        complain(str(problem))
+        code = problem.exit_code
+    except Stopped as stopped:
+        complain("Stopped. All that is complete is kept; run again to go on.")
+        code = stopped.code
+    except BrokenPipeError:
+        pass  # the reader of our output has seen enough, as `head` does
+    _leave(code)
+
+
+def _stop(code: ExitCode) -> NoReturn:
+    # Once: a second Ctrl-C must not break the tidying up that the first one began.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Stopped(code)
+
+
+def _leave(code: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # A closed pipe: what is buffered goes nowhere, and the interpreter must not complain of it at its end.
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)

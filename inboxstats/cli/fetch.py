@@ -1,0 +1,304 @@
+"""`inboxstats fetch`: bring what is new from the server into the archive."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from inboxstats.cli.options import (
+    ArchiveFolder,
+    ConfigFile,
+    Json,
+    NoProgress,
+    Quiet,
+    Verbose,
+    archive_path,
+    config_path,
+    day_option,
+    read_config,
+)
+from inboxstats.cli.output import (
+    FetchBar,
+    complain,
+    counted,
+    megabytes,
+    say,
+    say_json,
+    set_up_logging,
+    shows_progress,
+)
+from inboxstats.errors import ExitCode, InboxstatsError, UsageError
+
+if TYPE_CHECKING:  # what fetches is imported when there is something to fetch
+    from inboxstats.archive import Archive
+    from inboxstats.config import Account, Config
+    from inboxstats.fetch import Fetched
+
+SCHEMA_VERSION = 1
+"""Of the --json object."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One account to fetch. `declared` accounts stand in config.toml, and may join an archive that others own."""
+
+    name: str
+    account: "Account"
+    declared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    mailboxes: tuple[str, ...]
+    threads: int | None
+    since: date | None
+    dry_run: bool
+    bar: bool
+    quiet: bool
+
+
+def fetch(
+    accounts: Annotated[
+        list[str] | None, typer.Argument(metavar="ACCOUNT", help="Accounts of config.toml; default: all.")
+    ] = None,
+    mailbox: Annotated[
+        list[str] | None,
+        typer.Option("--mailbox", "-m", metavar="GLOB", help="Which mailboxes, as often as you like; default INBOX."),
+    ] = None,
+    all_mailboxes: Annotated[bool, typer.Option("--all", help="All mailboxes.")] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            envvar="INBOXSTATS_THREADS",
+            help="Connections, a thread each; default 8.",
+            show_default=False,
+        ),
+    ] = None,
+    since: Annotated[datetime | None, day_option("Leave out what the server received before that day (UTC).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what there is to fetch.")] = False,
+    archive: ArchiveFolder = None,
+    host: Annotated[
+        str | None,
+        typer.Option(envvar="INBOXSTATS_HOST", help="IMAP server, without a config.toml.", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, envvar="INBOXSTATS_PORT", help="Default 993 for tls, else 143.", show_default=False
+        ),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(envvar="INBOXSTATS_USER", help="Login name, mostly the address.", show_default=False)
+    ] = None,
+    security: Annotated[
+        Literal["tls", "starttls", "none"],
+        typer.Option(envvar="INBOXSTATS_SECURITY", help="none: loopback only, else --insecure."),
+    ] = "tls",
+    password_command: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CMD",
+            envvar="INBOXSTATS_PASSWORD_COMMAND",
+            help="Prints the password; split as a shell splits words, run without one.",
+            show_default=False,
+        ),
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Allow --security none to another machine.")] = False,
+    no_fsync: Annotated[
+        bool, typer.Option("--no-fsync", help="Faster, but a power cut may cost mail: for throwaway archives.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run that holds the archive.")] = False,
+    config: ConfigFile = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    no_progress: NoProgress = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Bring new mail into the archive, with worker threads. Changes nothing on the server.
+
+    Without a config.toml: --host and --user; the password comes from --password-command, the keyring (service
+    inboxstats, user USER@HOST), INBOXSTATS_PASSWORD, or a prompt.
+    """
+    set_up_logging(verbose)
+    configuration = read_config(config)
+    adhoc = _adhoc_job(host, port, user, security, password_command)
+    if adhoc and accounts:
+        raise UsageError(f"Give either accounts of config.toml ({', '.join(accounts)}) or --host, not both.")
+    jobs = [adhoc] if adhoc else _declared_jobs(configuration, accounts or [], config_path(config))
+    for job in jobs:
+        _refuse_plain_text(job, insecure=insecure)
+    settings = _Settings(
+        mailboxes=("*",) if all_mailboxes else tuple(mailbox or ()),
+        threads=threads,
+        since=since.date() if since else None,
+        dry_run=dry_run,
+        bar=shows_progress(quiet=quiet or json, no_progress=no_progress),
+        quiet=quiet,
+    )
+    rows = []
+    with _opened(archive_path(archive, configuration), fsync=not no_fsync, wait=wait, dry_run=dry_run) as opened:
+        for job in jobs:
+            rows.append(_fetch_one(opened, job, settings))
+            if not json:
+                _tell(rows[-1], settings)
+    code = max(row["exit_code"] for row in rows)
+    if json:
+        say_json({"schema_version": SCHEMA_VERSION, "archive": str(opened.path), "exit_code": code, "accounts": rows})
+    raise typer.Exit(code)
+
+
+def _adhoc_job(
+    host: str | None,
+    port: int | None,
+    user: str | None,
+    security: Literal["tls", "starttls", "none"],
+    password_command: str | None,
+) -> _Job | None:
+    from inboxstats.config import Account
+    from inboxstats.credentials import split_command
+
+    if host is None:
+        if user is not None or port is not None or password_command is not None:
+            raise UsageError("--host is missing. Give it together with --user, or write an account into config.toml.")
+        return None
+    if user is None:
+        raise UsageError(f"--user is missing. Give the login name at {host}, mostly the address.")
+    command = split_command(password_command) if password_command is not None else ()
+    account = Account(host=host, user=user, port=port, security=security, password_command=command)
+    return _Job(user if "@" in user else f"{user}@{host}", account, declared=False)
+
+
+def _declared_jobs(config: "Config", wanted: list[str], path: Path) -> list[_Job]:
+    if not config.accounts:
+        raise UsageError(f"There is no account. Give --host and --user, or write [accounts.NAME] into {path}.")
+    if unknown := [name for name in wanted if name not in config.accounts]:
+        raise UsageError(f"{path} has no account {unknown[0]!r}. There are: {', '.join(config.accounts)}.")
+    return [_Job(name, config.accounts[name], declared=True) for name in wanted or config.accounts]
+
+
+def _refuse_plain_text(job: _Job, *, insecure: bool) -> None:
+    host = job.account.host
+    if job.account.security == "none" and not insecure and not _is_loopback(host):
+        raise UsageError(
+            f"--security none would send the password to {host} for everyone to read. Use tls or starttls; "
+            "if you must, say --insecure."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+@contextmanager
+def _opened(path: Path, *, fsync: bool, wait: bool, dry_run: bool) -> Iterator["Archive"]:
+    """The archive, locked before any login; a dry run neither makes nor locks one."""
+    from inboxstats.archive import Archive, is_archive
+
+    if dry_run:
+        yield Archive.open(path) if is_archive(path) else Archive(path, owners={})
+        return
+    archive = Archive.create(path, fsync=fsync)
+    with archive.lock(wait=wait):
+        yield archive
+
+
+def _fetch_one(archive: "Archive", job: _Job, settings: _Settings) -> dict[str, Any]:
+    """Fetch an account; what goes wrong is told in the row, so that one account's trouble does not stop the others."""
+    began = time.monotonic()
+    try:
+        with FetchBar(shown=settings.bar) as bar:
+            done = _run(archive, job, settings, bar)
+    except InboxstatsError as problem:
+        return _row(job.name, None, error=problem, code=problem.exit_code, seconds=time.monotonic() - began)
+    return _row(job.name, done, error=done.error, code=done.exit_code, seconds=time.monotonic() - began)
+
+
+def _run(archive: "Archive", job: _Job, settings: _Settings, bar: FetchBar) -> "Fetched":
+    from inboxstats import fetch as fetching
+    from inboxstats.archive import Owner
+    from inboxstats.config import DEFAULT_PORTS
+    from inboxstats.credentials import Login, password_for
+    from inboxstats.sources.imap import ImapSource, Server
+
+    account = job.account
+    owner = Owner(account.host, account.user)
+    archive.check_owner(job.name, owner, may_join=job.declared)
+    password = password_for(
+        Login(account.host, account.user, job.name, account.password_command), ask=_ask(), warn=complain
+    )
+    server = Server(account.host, account.port or DEFAULT_PORTS[account.security], account.user, account.security)
+    return fetching.fetch(
+        archive,
+        job.name,
+        owner,
+        lambda: ImapSource(server, password),
+        mailboxes=settings.mailboxes or account.mailboxes,
+        threads=settings.threads or account.threads,
+        watcher=bar,
+        since=settings.since,
+        dry_run=settings.dry_run,
+    )
+
+
+def _ask() -> Any:
+    """A prompt, where there is a person to answer it."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    from getpass import getpass
+
+    return lambda prompt: getpass(prompt, stream=sys.stderr)
+
+
+def _row(
+    name: str, done: "Fetched | None", *, error: InboxstatsError | None, code: ExitCode, seconds: float
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"account": name, "exit_code": int(code), "error": None if error is None else str(error)}
+    row["seconds"] = round(seconds, 3)
+    if done is not None:
+        for field in ("mailboxes", "listed", "missing", "missing_bytes", "stored", "bytes", "gone", "left"):
+            row[field] = getattr(done, field)
+        row["failed"] = [{"mailbox": each.mailbox, "key": each.key, "reason": each.reason} for each in done.failed]
+        row["emptied"] = [{"mailbox": box, "kept": kept} for box, kept in done.emptied]
+        row["troubles"] = [{"mailbox": box, "reason": reason} for box, reason in done.troubles]
+    return row
+
+
+def _tell(row: dict[str, Any], settings: _Settings) -> None:
+    """The summary line on stdout, what is missing on stderr."""
+    if "listed" in row:
+        if not settings.quiet:
+            say(_summary(row, dry_run=settings.dry_run))
+        for failure in row["failed"]:
+            complain(f"{row['account']}: {failure['mailbox']}, {failure['key']}: not fetched: {failure['reason']}")
+        for each in row["emptied"]:
+            complain(
+                f"{row['account']}: {each['mailbox']}: the server says empty; kept {counted(each['kept'], 'message')}."
+            )
+        for each in row["troubles"]:
+            complain(f"{row['account']}: {each['mailbox']}: {each['reason']}")
+        if row["left"]:
+            complain(f"{row['account']}: {counted(row['left'], 'message')} not fetched yet; run again.")
+    if row["error"]:
+        complain(f"{row['account']}: {row['error']}")
+
+
+def _summary(row: dict[str, Any], *, dry_run: bool) -> str:
+    where = counted(len(row["mailboxes"]), "mailbox", "mailboxes")
+    if dry_run:
+        what = f"{counted(row['missing'], 'new message')} ({megabytes(row['missing_bytes'])}) to fetch"
+        return f"{row['account']}: {what} in {where}, {row['listed']:,} on the server."
+    gone = f", {row['gone']:,} expunged meanwhile" if row["gone"] else ""
+    what = f"{counted(row['stored'], 'new message')} ({megabytes(row['bytes'])}) in {row['seconds']:.1f} s"
+    return f"{row['account']}: {what}{gone}; {row['listed']:,} on the server in {where}."

@@ -1,0 +1,66 @@
+"""The options that several commands have, and where their defaults come from.
+
+An option wins over the environment (INBOXSTATS_*), which wins over config.toml, which wins over the default.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from inboxstats.errors import UsageError
+
+if TYPE_CHECKING:  # pydantic takes 70 ms
+    from inboxstats.config import Config
+
+
+def day_option(text: str) -> Any:
+    """An option that takes a day."""
+    return typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help=text, show_default=False)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Verbose = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="Tell what is done; -vv also what the server says.")
+]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bar, even on a terminal.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", envvar="INBOXSTATS_CONFIG", help="Another config.toml.", show_default=False
+    ),
+]
+ArchiveFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive", metavar="DIR", envvar="INBOXSTATS_ARCHIVE", help="The archive's folder.", show_default=False
+    ),
+]
+
+
+def config_path(given: Path | None) -> Path:
+    """Where config.toml is; a file that was asked for by name must be there. Raises UsageError."""
+    import platformdirs
+
+    if given is None:
+        return platformdirs.user_config_path("inboxstats") / "config.toml"
+    if not given.exists():
+        raise UsageError(f"The configuration {given} does not exist. Check --config and INBOXSTATS_CONFIG.")
+    return given
+
+
+def read_config(given: Path | None) -> "Config":
+    """The configuration. Raises UsageError, StorageError."""
+    from inboxstats import config
+
+    return config.read(config_path(given))
+
+
+def archive_path(given: Path | None, config: "Config") -> Path:
+    """The archive's folder: the option's, the configuration's, else the platform's data folder."""
+    import platformdirs
+
+    path = given or config.archive or platformdirs.user_data_path("inboxstats") / "archive"
+    return Path(os.path.abspath(path.expanduser()))

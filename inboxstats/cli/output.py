@@ -1,0 +1,153 @@
+"""How the program speaks: data to stdout, the rest to stderr, nothing from mail or from a server unescaped."""
+
+import contextlib
+import json
+import logging
+import os
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from inboxstats.visible import visible
+
+if TYPE_CHECKING:  # rich's progress bar takes 40 ms, which --help has not
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+def say(text: str) -> None:
+    """A line of result on stdout."""
+    sys.stdout.write(visible(text) + "\n")
+
+
+def say_json(value: Any) -> None:
+    """A result for programs on stdout; characters that a terminal obeys are escaped."""
+    from inboxstats.visible import spelled_out
+
+    sys.stdout.write(spelled_out(json.dumps(value, ensure_ascii=False, indent=1)) + "\n")
+
+
+def complain(text: str) -> None:
+    """Something that went wrong, on stderr, a line a sentence that stands on its own line."""
+    for line in text.splitlines():
+        sys.stderr.write(f"inboxstats: {visible(line)}\n")
+
+
+class _Formatter(logging.Formatter):
+    """A line a record, with nothing in it that a terminal obeys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
+def set_up_logging(verbose: int) -> None:
+    """-v tells what is done, -vv also the conversation with the server; a password is in neither."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter("%(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("inboxstats").setLevel(logging.INFO if verbose else logging.WARNING)
+    logging.getLogger("imapclient").setLevel(logging.DEBUG if verbose > 1 else logging.WARNING)
+
+
+def shows_progress(*, quiet: bool, no_progress: bool) -> bool:
+    """Whether a progress bar has somebody to look at it: a terminal that can move its cursor."""
+    return sys.stderr.isatty() and not quiet and not no_progress and os.environ.get("TERM") != "dumb"
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """A console on stdout (or stderr); NO_COLOR and pipes are respected by rich."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+class _Bar(AbstractContextManager["_Bar"]):
+    """A progress bar that counts messages, with their rate and the time left; nothing where nobody looks."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._progress = _progress() if shown else None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if self._progress:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def _begin(self, description: str, total: int | None) -> None:
+        if self._progress:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+            self._task = self._progress.add_task(description, total=total, rate="")
+
+    def _show(self, done: float, *, size: int = 0) -> None:
+        if self._progress:
+            elapsed = self._progress.tasks[-1].elapsed or 0.0
+            rate = f"{done / elapsed:,.0f}/s" if elapsed > 0 else ""
+            if size and elapsed > 0:
+                rate += f" {megabytes(size / elapsed)}/s"
+            self._progress.update(self._task, completed=done, rate=rate)
+
+
+class FetchBar(_Bar):
+    """A `fetch.Watcher`."""
+
+    _messages = _bytes = 0
+
+    def listing(self, mailbox: str) -> None:
+        self._begin(f"Listing {visible(mailbox)}", None)
+
+    def begin(self, messages: int, size: int) -> None:
+        self._messages = self._bytes = 0
+        self._begin(f"Fetching {megabytes(size)}", messages)
+
+    def stored(self, messages: int, size: int) -> None:
+        self._messages += messages
+        self._bytes += size
+        self._show(self._messages, size=self._bytes)
+
+
+class ParseBar(_Bar):
+    """What `table.MessageTable.update` calls."""
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._task is None:
+            self._begin("Parsing", total)
+        self._show(done)
+
+
+def _progress() -> "Progress":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=console(stderr=True),
+        transient=True,
+    )
+
+
+def open_in_browser(page: Path) -> None:
+    """Show a page; a browser's own chatter does not get between our data."""
+    import webbrowser
+
+    with contextlib.redirect_stdout(sys.stderr):
+        if not webbrowser.open(page.resolve().as_uri()):
+            complain(f"No browser could be started. Open {page} yourself.")
+
+
+def megabytes(size: float) -> str:
+    """``1234567`` → ``"1.2 MB"``."""
+    return f"{size / 1e6:,.1f} MB"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """``1, "message"`` → ``"1 message"``; ``2000`` → ``"2,000 messages"``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

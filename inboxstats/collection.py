@@ -1,0 +1,153 @@
+"""A PATH of mail opened for analysis: what is in it, its message table kept up to date, and its rows.
+
+PATH is an archive, a Maildir, an mbox, or any tree with .eml files, Maildirs and .mbox files. Nothing is written beside
+a user's mail: only an archive of ours holds its own table.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import platformdirs
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from inboxstats.archive import Archive, is_archive
+from inboxstats.archive.files import storage_errors
+from inboxstats.dataset import Selection, select
+from inboxstats.errors import UsageError
+from inboxstats.mail import LocalSource
+from inboxstats.sources.archived import ArchivedAccount
+from inboxstats.sources.eml import EmlTree
+from inboxstats.sources.local import as_text
+from inboxstats.sources.maildir import Maildir
+from inboxstats.sources.mbox import Mbox, is_mbox
+from inboxstats.table import LISTING_FIELDS, Entry, MessageTable, Updated
+from inboxstats.workers import Engine, default_workers
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Mail on this machine.
+
+    root    -- the folder or file that was opened
+    cache   -- where its message table stands
+    sources -- by account, ``None`` where the mail says nothing of accounts
+    """
+
+    root: Path
+    cache: Path
+    sources: tuple[tuple[str | None, LocalSource], ...]
+
+    def entries(self) -> Iterator[Entry]:
+        """Every message file. Raises StorageError."""
+        base = self.root if self.root.is_dir() else self.root.parent
+        for account, source in self.sources:
+            for mailbox in source.mailboxes():
+                for key, location in source.locations(mailbox).items():
+                    place = f"@{location.start}" if location.length is not None else ""
+                    file = as_text(os.path.relpath(location.path, base)) + place
+                    yield Entry(account, as_text(mailbox.name), key, location, file)
+
+    def update(
+        self,
+        *,
+        engine: Engine = "processes",
+        workers: int | None = None,
+        progress: Callable[[int, int], None] = lambda _parsed, _total: None,
+    ) -> Updated:
+        """Parse what is new; the rows of all, with the columns of the listing. Raises StorageError."""
+        entries = list(self.entries())
+        updated = MessageTable(self.cache).update(
+            entries, engine=engine, worker_count=workers or default_workers(), progress=progress
+        )
+        _LOG.info("%d files, %d of them parsed now; table in %s", len(entries), updated.parsed, self.cache)
+        return Updated(self._with_listing(updated.rows), updated.parsed, updated.unreadable)
+
+    def messages(self, **selection: Any) -> pd.DataFrame:
+        """The messages as a typed DataFrame, a row a message, ordered by time: see `dataset.Dataset`.
+
+        `selection` are the fields of `dataset.Selection`, as in ``messages(since=date(2026, 1, 1), clock="date")``.
+        The first call parses; later ones parse what is new. Raises StorageError.
+        """
+        return select(self.update().rows, Selection(**selection)).messages
+
+    def _with_listing(self, rows: pa.Table) -> pa.Table:
+        listed = self._listed()
+        found = pc.index_in(_identities(rows), value_set=_identities(listed))
+        for column in LISTING_FIELDS:
+            rows = rows.append_column(column, listed[column.name].take(found).cast(column.type))
+        return rows
+
+    def _listed(self) -> pa.Table:
+        """What the servers said last of the messages, with account and mailbox."""
+        tables = [_listing_schema().empty_table()]
+        for account, source in self.sources:
+            if isinstance(source, ArchivedAccount):
+                for mailbox in source.mailboxes():
+                    table = source.folder(mailbox).listing_table()
+                    if table is not None:
+                        for name, value in (("mailbox", mailbox.name), ("account", account)):
+                            table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()))
+                        tables.append(table.select(_listing_schema().names).cast(_listing_schema()))
+        return pa.concat_tables(tables)
+
+
+def _listing_schema() -> pa.Schema:
+    return pa.schema([*(pa.field(name, pa.string()) for name in ("account", "mailbox", "key")), *LISTING_FIELDS])
+
+
+def _identities(table: pa.Table) -> pa.Array:
+    columns = [pc.fill_null(table["account"], ""), table["mailbox"], table["key"]]
+    return pc.binary_join_element_wise(*columns, "\0").combine_chunks()
+
+
+def open_collection(path: Path) -> Collection:
+    """The mail at a path.
+
+    Raises UsageError where there is nothing, or no mail; StorageError where it may not be read; ArchiveDamagedError.
+    """
+    with storage_errors("read", path):
+        if not path.exists():
+            raise UsageError(f"{path} does not exist. Give an archive, a Maildir, an mbox or a folder of .eml files.")
+        if path.is_file():
+            return Collection(path, _user_cache(path), ((None, _single_file(path)),))
+        if is_archive(path):
+            archive = Archive.open(path)
+            accounts = tuple((account, ArchivedAccount(archive, account)) for account in archive.accounts())
+            return Collection(path, archive.cache, accounts)
+        os.listdir(path)  # a folder that may not be read says so here, not by being empty
+        sources = (Maildir(path), EmlTree(path), Mbox(_mbox_files(path)))
+    filled = tuple((None, source) for source in sources if source.mailboxes())
+    if not filled:
+        raise UsageError(
+            f"{path} holds no mail: no archive, no Maildir (cur, new), no .eml and no .mbox file. Check the path."
+        )
+    return Collection(path, _user_cache(path), filled)
+
+
+def _single_file(path: Path) -> LocalSource:
+    if is_mbox(path):
+        return Mbox({as_text(path.stem): path})
+    raise UsageError(f"{path} is no mbox: it does not begin with a line `From …`. For .eml files, give their folder.")
+
+
+def _mbox_files(root: Path) -> dict[str, Path]:
+    return {
+        as_text(str(path.relative_to(root).with_suffix(""))): path
+        for path in sorted(root.rglob("*.mbox"))
+        if path.is_file() and is_mbox(path)
+    }
+
+
+def _user_cache(path: Path) -> Path:
+    """A folder for a path's table: nothing is ever written beside a user's mail."""
+    digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
+    return platformdirs.user_cache_path("inboxstats") / f"{digest}"

@@ -1,0 +1,146 @@
+"""config.toml as frozen values. Every mistake is one sentence with its line and its key."""
+
+import re
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from inboxstats.errors import StorageError, UsageError
+
+if TYPE_CHECKING:  # only a type's name
+    from pydantic_core import ErrorDetails
+
+Format = Literal["html", "json", "csv"]
+
+DEFAULT_PORTS = {"tls": 993, "starttls": 143, "none": 143}
+
+
+def known_zone(name: str) -> str:
+    """The name itself, if it is an IANA time zone. Raises ValueError."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (LookupError, OSError, ValueError):
+        raise ValueError(f"{name!r} is no time zone; write one like Europe/Berlin") from None
+    return name
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+# TOML has neither paths nor tuples, so these two are made from strings and arrays.
+UserPath = Annotated[Path, Field(strict=False), AfterValidator(Path.expanduser)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Account(_Section):
+    """`[accounts.NAME]`: a mailbox's owner on a server."""
+
+    host: str = Field(min_length=1)
+    user: str = Field(min_length=1)
+    security: Literal["tls", "starttls", "none"] = "tls"
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    password_command: Names = ()
+    mailboxes: Names = ("INBOX",)
+    threads: int = Field(default=8, ge=1, le=64)
+
+
+class ReportSettings(_Section):
+    """`[report]`: where reports go. `keep` is how many the nightly run leaves."""
+
+    out: UserPath | None = None
+    formats: Annotated[tuple[Format, ...], Field(strict=False)] = ("html",)
+    keep: int | None = Field(default=None, ge=1)
+
+
+class DigestSettings(_Section):
+    """`[digest]`: who gets the nightly mail."""
+
+    to: str
+
+
+class Config(_Section):
+    """The whole file. ``None`` is not said there."""
+
+    archive: UserPath | None = None
+    timezone: Annotated[str, AfterValidator(known_zone)] | None = None
+    identity: Names = ()
+    accounts: dict[str, Account] = Field(default_factory=dict)
+    report: ReportSettings = ReportSettings()
+    digest: DigestSettings | None = None
+
+
+def read(path: Path) -> Config:
+    """The configuration in a file; the defaults where there is none.
+
+    Raises UsageError with file, line, key and what to write instead; StorageError where the file may not be read.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        return Config()
+    except UnicodeDecodeError as problem:
+        raise UsageError(f"{path}: not UTF-8 (byte {problem.start}). Save it as UTF-8.") from problem
+    except OSError as problem:
+        raise StorageError(f"Cannot read {path}: {problem.strerror}. Check its permissions.") from problem
+    try:
+        return Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as problem:
+        raise UsageError(f"{path}: no valid TOML: {problem}.") from problem
+    except ValidationError as problem:
+        raise UsageError("\n".join(_sentence(path, text, error) for error in problem.errors())) from None
+
+
+def _sentence(path: Path, text: str, error: "ErrorDetails") -> str:
+    keys = [part for part in error["loc"] if isinstance(part, str)]
+    place = f"{path}, line {_line(text, keys)}: "
+    key = ".".join(keys)
+    if error["type"] == "extra_forbidden":
+        if "password" in keys[-1]:
+            return f"{place}{key}: a password never stands in this file. Use password_command, or a keyring."
+        known = _known_keys(keys[:-1])
+        close = get_close_matches(keys[-1], known, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Known here: {', '.join(known)}."
+        return f"{place}unknown key {key!r}. {hint}"
+    if error["type"] == "missing":
+        return f"{place}{key} is missing. Add it."
+    return f"{place}{key}: {error['msg'].removeprefix('Value error, ')}."
+
+
+def _known_keys(section: list[str]) -> list[str]:
+    match section:
+        case ["accounts", _]:
+            return list(Account.model_fields)
+        case ["report"]:
+            return list(ReportSettings.model_fields)
+        case ["digest"]:
+            return list(DigestSettings.model_fields)
+        case _:
+            return list(Config.model_fields)
+
+
+def _line(text: str, keys: list[str]) -> int:
+    """The line where a key stands, else that of its section, else 1: tomllib keeps no positions."""
+    section: list[str] = []
+    best, depth = 1, 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
+            section = _parts(header[1])
+            here = section
+        elif assignment := re.match(r"\s*([^#=\[\]]+?)\s*=", line):
+            here = section + _parts(assignment[1])
+        else:
+            continue
+        if len(here) > depth and here == keys[: len(here)]:
+            best, depth = number, len(here)
+    return best
+
+
+def _parts(dotted: str) -> list[str]:
+    """``accounts."me@example.org".host`` → its three parts."""
+    return [bare or quoted for quoted, bare in re.findall(r'"([^"]*)"|([^\s."]+)', dotted)]

@@ -1,0 +1,65 @@
+"""An IMAP server for the demo, in this process: plain IMAP on loopback, gone when the context ends.
+
+How pymap is filled and served stands in pymap_server.py, which is imported only where the extra is installed.
+"""
+
+import asyncio
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from inboxstats.demo.cast import ME
+from inboxstats.demo.mailbox import DemoMessage
+from inboxstats.errors import UsageError
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoServer:
+    """Where it listens, and who may log in: the password is a new one each time."""
+
+    port: int
+    user: str
+    password: str = field(repr=False)
+    host: str = HOST
+
+
+@contextmanager
+def serve(messages: Sequence[DemoMessage]) -> Iterator[DemoServer]:
+    """Serves the messages, each in its mailbox, with UIDs in the order given.
+
+    Raises UsageError where the extra `demo` is not installed.
+    """
+    try:
+        from inboxstats.demo.pymap_server import listening
+    except ModuleNotFoundError as exc:
+        raise UsageError("The demo needs an IMAP server of its own: pip install 'inboxstats[demo]'") from exc
+
+    user, password = ME.addr_spec, secrets.token_urlsafe(12)
+    started: Future[tuple[int, Callable[[], object]]] = Future()
+
+    async def until_stopped() -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            async with listening(messages, HOST, user, password) as port:
+                started.set_result((port, lambda: loop.call_soon_threadsafe(stop.set)))
+                await stop.wait()
+        except Exception as exc:
+            if started.done():
+                raise
+            started.set_exception(exc)  # the caller's thread raises it
+
+    thread = threading.Thread(target=asyncio.run, args=(until_stopped(),), name="demo server")
+    thread.start()
+    try:
+        port, stop = started.result()
+        try:
+            yield DemoServer(port, user, password)
+        finally:
+            stop()
+    finally:
+        thread.join()

@@ -1,0 +1,75 @@
+"""The errors whose cause is known: each class knows its exit code, each sentence says what to do.
+
+Whatever is not one of these is a bug, and leaves with a traceback and exit code 1.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the program's exit status means; the README lists the same table."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    PARTLY = 3
+    CREDENTIALS = 4
+    NETWORK = 5
+    STORAGE = 6
+    BUSY = 7
+    DAMAGED = 8
+    TLS = 9
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class InboxstatsError(Exception):
+    """An expected failure. Its text is one or more sentences for the person who must mend it."""
+
+    exit_code = ExitCode.BUG
+
+
+class UsageError(InboxstatsError):
+    """A wrong option, path or mailbox name, or a configuration that does not hold together."""
+
+    exit_code = ExitCode.USAGE
+
+
+class CredentialsError(InboxstatsError):
+    """No password to be had, or one that the server refuses."""
+
+    exit_code = ExitCode.CREDENTIALS
+
+
+class NetworkError(InboxstatsError):
+    """The server cannot be reached, or does not go on: running again later may help."""
+
+    exit_code = ExitCode.NETWORK
+
+
+class ServerRefusalError(NetworkError):
+    """The server is there and answers, but not with what was asked for: NO, BAD, or nothing that can be read."""
+
+
+class StorageError(InboxstatsError):
+    """The disk is full, a folder is not writable, a file cannot be read."""
+
+    exit_code = ExitCode.STORAGE
+
+
+class ArchiveBusyError(InboxstatsError):
+    """Another run holds the archive."""
+
+    exit_code = ExitCode.BUSY
+
+
+class ArchiveDamagedError(InboxstatsError):
+    """The archive's own records contradict each other or cannot be read."""
+
+    exit_code = ExitCode.DAMAGED
+
+
+class TLSError(InboxstatsError):
+    """No verified channel; nothing secret was sent."""
+
+    exit_code = ExitCode.TLS

@@ -1,0 +1,220 @@
+"""A run of `inboxstats fetch` for one account: which mailboxes, what is new in them, and getting it.
+
+Every step can be repeated at any time, and does only what is not done yet.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from difflib import get_close_matches
+from fnmatch import translate
+from typing import Protocol
+
+from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner
+from inboxstats.download import Connection, Downloaded, Failure, Wanted, download
+from inboxstats.errors import ExitCode, InboxstatsError, ServerRefusalError, UsageError
+from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+
+_LOG = logging.getLogger(__name__)
+
+
+class Server(Connection, Protocol):
+    """A `mail.Source` that can say cheaply whether a mailbox has changed: `sources.imap.ImapSource`."""
+
+    def mailboxes(self) -> Iterable[Mailbox]: ...
+    def listing(self, mailbox: Mailbox) -> Mapping[MessageKey, MessageInfo]: ...
+    def status(self, mailbox: Mailbox) -> MailboxState: ...
+
+
+class Watcher(Protocol):
+    """Is told how a run goes on, for a progress bar."""
+
+    def listing(self, mailbox: str) -> None:
+        """A mailbox is being listed."""
+
+    def begin(self, messages: int, size: int) -> None:
+        """So many messages and bytes are to be stored."""
+
+    def stored(self, messages: int, size: int) -> None:
+        """So many more are stored. Called from several threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of a run for one account.
+
+    listed, missing, missing_bytes -- messages on the server in the chosen mailboxes; those that were not in the
+               archive when the run began
+    gone    -- messages that were expunged during the run
+    failed  -- messages that the server would not give
+    emptied -- mailboxes that the server says are empty, with how many messages the archive keeps of each
+    troubles -- mailboxes that could not be listed, with the reason
+    """
+
+    account: str
+    mailboxes: tuple[str, ...]
+    listed: int
+    missing: int
+    missing_bytes: int
+    stored: int = 0
+    bytes: int = 0
+    gone: int = 0
+    failed: tuple[Failure, ...] = ()
+    left: int = 0
+    emptied: tuple[tuple[str, int], ...] = ()
+    troubles: tuple[tuple[str, str], ...] = ()
+    error: InboxstatsError | None = None
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the run's exit status is: its error's, else PARTLY where anything is missing."""
+        if self.error is not None:
+            return self.error.exit_code
+        all_emptied = bool(self.emptied) and self.listed == 0
+        return ExitCode.PARTLY if self.failed or self.troubles or all_emptied else ExitCode.DONE
+
+
+@dataclass(slots=True)
+class _Plan:
+    wanted: list[Wanted] = field(default_factory=list)
+    listed: int = 0
+    emptied: list[tuple[str, int]] = field(default_factory=list)
+    troubles: list[tuple[str, str]] = field(default_factory=list)
+
+
+def fetch(
+    archive: Archive,
+    account: str,
+    owner: Owner,
+    open_source: Callable[[], Server],
+    *,
+    mailboxes: Sequence[str],
+    threads: int,
+    watcher: Watcher,
+    since: date | None = None,
+    dry_run: bool = False,
+) -> Fetched:
+    """Bring what is new in the chosen mailboxes of an account into the archive.
+
+    The caller holds the archive's lock, and has checked that the account may own mail there.
+
+    mailboxes -- names or globs, see `chosen`
+    since     -- leave out what the server received before that day (UTC)
+    dry_run   -- only say what there is to do, and write nothing
+
+    Raises what keeps the run from beginning: UsageError, NetworkError, CredentialsError, TLSError, StorageError. What
+    goes wrong later is told by the result.
+    """
+    source = open_source()
+    try:
+        source.connect()
+        if not dry_run:
+            archive.admit(account, owner)
+        names = chosen(source.mailboxes(), mailboxes)
+        plan = _Plan()
+        for mailbox in names:
+            watcher.listing(mailbox.name)
+            try:
+                _plan_mailbox(plan, source, archive.mailbox(account, mailbox), since=since, dry_run=dry_run)
+            except ServerRefusalError as problem:
+                plan.troubles.append((mailbox.name, str(problem)))
+        missing = [info.size or 0 for wanted in plan.wanted for info in wanted.messages.values()]
+        if dry_run or not missing:
+            got = Downloaded(stored=0, bytes=0, failed=(), absent={})
+        else:
+            watcher.begin(len(missing), sum(missing))
+            connections = [source, *(open_source() for _ in range(threads - 1))]
+            got = download(plan.wanted, connections, progress=watcher.stored)
+        refused, gone = _confirm(source, plan.wanted, got) if got.error is None else ((), 0)
+    finally:
+        source.close()
+    return Fetched(
+        account=account,
+        mailboxes=tuple(mailbox.name for mailbox in names),
+        listed=plan.listed,
+        missing=len(missing),
+        missing_bytes=sum(missing),
+        stored=got.stored,
+        bytes=got.bytes,
+        gone=gone,
+        failed=got.failed + refused,
+        left=got.left,
+        emptied=tuple(plan.emptied),
+        troubles=tuple(plan.troubles),
+        error=got.error,
+    )
+
+
+def chosen(mailboxes: Iterable[Mailbox], patterns: Sequence[str]) -> list[Mailbox]:
+    """The mailboxes that a name or a glob of ``*`` and ``?`` matches, in the server's order; INBOX in any case.
+
+    A bracket is a bracket, as in ``[Gmail]/*``. Raises UsageError for a pattern that matches nothing.
+    """
+    there = list(mailboxes)
+    found: set[str] = set()
+    for pattern in patterns:
+        name = "INBOX" if pattern.upper() == "INBOX" else pattern
+        matches = re.compile(translate(name.replace("[", "[[]"))).match
+        hits = {box.name for box in there if matches("INBOX" if box.name.upper() == "INBOX" else box.name)}
+        if not hits:
+            raise UsageError(f"The server has no mailbox {pattern!r}. {_suggestion(pattern, there)}")
+        found |= hits
+    return [box for box in there if box.name in found]
+
+
+def _suggestion(pattern: str, there: Sequence[Mailbox]) -> str:
+    names = [box.name for box in there]
+    close = get_close_matches(pattern, names, n=3) or names[:10]
+    more = f" and {len(names) - len(close)} more" if len(close) < len(names) else ""
+    return f"There are: {', '.join(map(repr, close))}{more}." if close else "It has none at all."
+
+
+def _plan_mailbox(plan: _Plan, source: Server, folder: MailboxFolder, *, since: date | None, dry_run: bool) -> None:
+    """Find out what is missing of a mailbox; keep its listing. An unchanged mailbox costs one round trip."""
+    if not dry_run:
+        folder.note_name()
+        folder.sweep()
+    before = folder.state()
+    state = source.status(folder.mailbox)
+    # Only HIGHESTMODSEQ tells that no flag has changed either (RFC 7162, section 3.1.2).
+    unchanged = state == before and state.highestmodseq and state.uidvalidity
+    known = folder.listed()
+    if unchanged and len(known) == state.messages:
+        _LOG.info("%s has not changed", folder.mailbox.name)
+        listing: Mapping[MessageKey, MessageInfo] = known
+    else:
+        listing = source.listing(folder.mailbox)
+        if known and not listing:
+            plan.emptied.append((folder.mailbox.name, len(known)))
+            return
+        if not dry_run:
+            folder.note_listing(state, listing)
+    plan.listed += len(listing)
+    stored = folder.stored()
+    missing = {key: info for key, info in listing.items() if key not in stored and _is_since(info, since)}
+    _LOG.info("%s: %d messages, %d of them missing", folder.mailbox.name, len(listing), len(missing))
+    if missing:
+        plan.wanted.append(Wanted(folder, missing))
+
+
+def _is_since(info: MessageInfo, since: date | None) -> bool:
+    return since is None or info.internal_date is None or info.internal_date.date() >= since
+
+
+def _confirm(source: Server, wanted: Sequence[Wanted], got: Downloaded) -> tuple[tuple[Failure, ...], int]:
+    """Tell messages that were expunged meanwhile from those that the server holds back, by listing again."""
+    refused: list[Failure] = []
+    gone = 0
+    for folder in (each.folder for each in wanted if each.folder.mailbox.name in got.absent):
+        name = folder.mailbox.name
+        absent: frozenset[MessageKey] = got.absent[name]
+        try:
+            there = source.listing(folder.mailbox)
+        except InboxstatsError as problem:
+            refused += [Failure(name, key, f"the server left it out: {problem}") for key in sorted(absent)]
+            continue
+        refused += [Failure(name, key, "the server answered without its text") for key in sorted(absent & there.keys())]
+        gone += len(absent - there.keys())
+    return tuple(refused), gone

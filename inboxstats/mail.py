@@ -1,0 +1,144 @@
+"""The domain types, in the terms of RFC 9051 (IMAP) and RFC 5322 (messages). Standard library only.
+
+Read this file first: the rest of the program uses its words.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NewType, Protocol
+
+MessageKey = NewType("MessageKey", str)
+"""Names a message within its mailbox for good; opaque, and safe as a file name.
+
+Over IMAP it is ``"UIDVALIDITY-UID"``, as in ``"1700000000-42"``: a UID alone means nothing once the
+server has renumbered its mailbox (RFC 9051, section 2.3.1.1).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A mailbox as its source names it; `name` is decoded text, never a path.
+
+    `delimiter` is ``None`` where the source has no hierarchy. `attributes` are IMAP's, such as
+    ``{"\\HasNoChildren", "\\Sent"}``.
+    """
+
+    name: str
+    delimiter: str | None = None
+    attributes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class MessageInfo:
+    """What a source's listing tells of a message without its content.
+
+    `internal_date` is when the server received it (aware), `size` is in bytes (RFC822.SIZE);
+    ``None`` where the source does not know.
+    """
+
+    key: MessageKey
+    internal_date: datetime | None = None
+    flags: frozenset[str] = frozenset()
+    size: int | None = None
+    labels: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A mailbox of RFC 5322, section 3.4: `addr_spec` is ``local@domain``, lower-cased."""
+
+    display_name: str
+    addr_spec: str
+
+    @property
+    def domain(self) -> str:
+        """What follows the last ``@``, without a trailing dot."""
+        return self.addr_spec.rpartition("@")[2].rstrip(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A leaf part that is sent as a file. `size` is in bytes after decoding; `inline` ones are shown in the text."""
+
+    file_name: str | None
+    media_type: str
+    size: int
+    inline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a reader sees of a message. ``None`` is unknown; text is decoded and may hold anything but lone surrogates.
+
+    date      -- the Date header with its own offset; ``None`` when absent, unreadable or implausible
+    received  -- the date of the top Received header
+    is_reply  -- In-Reply-To or References is there (a Reply-To header proves nothing)
+    list_id   -- what the List-Id header holds between its angle brackets, else its text; ``""`` where the header
+                 is there but empty
+    words     -- the keywords, each once, in the order of their first appearance; without stop words
+    phrases   -- pairs of words that stand side by side, ``"annual report"``, each once
+    language  -- ISO 639-1 code of the text
+    fingerprint -- equal for two copies of one message: made of Message-ID, From and Date, or of all the bytes where
+                 there is no Message-ID
+    defects   -- what was wrong with the bytes, in words; such a field is ``None`` or best effort
+    """
+
+    size: int
+    fingerprint: str
+    sender: Address | None = None
+    subject: str | None = None
+    message_id: str | None = None
+    date: datetime | None = None
+    received: datetime | None = None
+    is_reply: bool = False
+    list_id: str | None = None
+    has_list_unsubscribe: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    language: str | None = None
+    words: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    defects: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a message's bytes stand on this machine: `length` bytes of `path` from `start`, or to its end.
+
+    `version` changes when the bytes may have changed; ``""`` where a file is never rewritten.
+    """
+
+    path: str
+    start: int = 0
+    length: int | None = None
+    version: str = ""
+
+    def read(self) -> bytes:
+        """The message's bytes. Raises OSError."""
+        with open(self.path, "rb") as file:
+            file.seek(self.start)
+            return file.read() if self.length is None else file.read(self.length)
+
+
+class Source(Protocol):
+    """Where mail comes from. One thread uses it at a time. Errors are those of `inboxstats.errors`."""
+
+    def mailboxes(self) -> Iterable[Mailbox]:
+        """Every mailbox that can hold messages."""
+        ...
+
+    def listing(self, mailbox: Mailbox) -> Mapping[MessageKey, MessageInfo]:
+        """All messages of a mailbox, in the source's order."""
+        ...
+
+    def fetch(self, mailbox: Mailbox, keys: Sequence[MessageKey]) -> Iterator[tuple[MessageKey, bytes]]:
+        """The messages asked for, byte for byte, in any order; those that are gone are left out."""
+        ...
+
+
+class LocalSource(Source, Protocol):
+    """A source on this machine's disk, whose messages a worker process can read for itself."""
+
+    def locations(self, mailbox: Mailbox) -> Mapping[MessageKey, Location]:
+        """Where each message of a mailbox stands."""
+        ...

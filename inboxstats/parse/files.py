@@ -1,0 +1,80 @@
+"""What a worker process does: reads message files and gives plain rows, which travel better than objects do.
+
+(Plain rows cost 3 % of the time as pickles; Arrow tables from each worker cost 66 %.)
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from inboxstats.mail import Location, Message
+from inboxstats.parse import parse
+
+
+class Row(NamedTuple):
+    """A parsed message as the message table stores it; `date_offset` is in minutes east of UTC."""
+
+    size: int
+    fingerprint: str
+    sender: str | None
+    sender_name: str | None
+    subject: str | None
+    message_id: str | None
+    date: datetime | None
+    date_offset: int | None
+    received: datetime | None
+    is_reply: bool
+    list_id: str | None
+    has_list_unsubscribe: bool
+    attachments: list[dict[str, str | int | bool | None]]
+    language: str | None
+    keywords: tuple[str, ...]
+    phrases: tuple[str, ...]
+    defects: tuple[str, ...]
+
+
+class Unreadable(NamedTuple):
+    """Why a file gave no message."""
+
+    reason: str
+
+
+def read_rows(locations: Sequence[Location]) -> list[Row | Unreadable]:
+    """A row or a reason for each location, in order. Raises nothing that a file can cause."""
+    return [_read(location) for location in locations]
+
+
+def _read(location: Location) -> Row | Unreadable:
+    try:
+        data = location.read()
+    except OSError as problem:
+        return Unreadable(problem.strerror or str(problem))
+    return row_of(parse(data))
+
+
+def row_of(message: Message) -> Row:
+    """A message as a row."""
+    sender, date = message.sender, message.date
+    offset = date.utcoffset() if date else None
+    return Row(
+        size=message.size,
+        fingerprint=message.fingerprint,
+        sender=sender.addr_spec if sender else None,
+        sender_name=(sender.display_name or None) if sender else None,
+        subject=message.subject,
+        message_id=message.message_id,
+        date=date,
+        date_offset=None if offset is None else int(offset.total_seconds() // 60),
+        received=message.received,
+        is_reply=message.is_reply,
+        list_id=message.list_id,
+        has_list_unsubscribe=message.has_list_unsubscribe,
+        attachments=[
+            {"file_name": part.file_name, "media_type": part.media_type, "size": part.size, "inline": part.inline}
+            for part in message.attachments
+        ],
+        language=message.language,
+        keywords=message.words,
+        phrases=message.phrases,
+        defects=message.defects,
+    )

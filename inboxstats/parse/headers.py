@@ -1,0 +1,222 @@
+"""Header sections: which bytes belong to which field, and the text of an unstructured field (RFC 5322, RFC 2047).
+
+What the bytes of a structured field mean is for address.py, date.py and parameters.py.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inboxstats.parse.charset import codec, decode
+
+Fields = dict[bytes, bytes]
+"""Lower-cased name to unfolded value, of the fields that a Message is made of; the first of several with one name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A header section. `body` is where the body starts, in the bytes that were given."""
+
+    fields: Fields
+    body: int
+    defects: tuple[str, ...] = ()
+
+
+# mbox files put a line before each message (RFC 4155), and quote it when they are put into one another.
+_BEFORE_MESSAGE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n")
+_FIELD = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,200}:")
+_NAME = re.compile(rb"[!-9;-~]{1,200}")
+_NEXT_FIELD = re.compile(rb"\n(?![ \t])")
+_NO_FIELD, _UNWANTED = b"", b"*"
+_WANTED = {
+    name: name
+    for name in (
+        *(b"from", b"date", b"subject", b"message-id", b"in-reply-to", b"references", b"received"),
+        *(b"list-id", b"list-unsubscribe", b"content-type", b"content-disposition", b"content-transfer-encoding"),
+        b"content-id",
+    )
+}
+_BLANK_LINES = re.compile(rb"[\r\n]+(?=[!-9;-~]{1,200}[ \t]{0,200}:)")
+
+
+def start_of_message(data: bytes) -> int:
+    """Behind an mbox ``From `` line, and behind the blank lines that some programs leave before the first field."""
+    line = _BEFORE_MESSAGE.match(data)
+    start = line.end() if line else 0
+    blank = _BLANK_LINES.match(data, start)
+    return blank.end() if blank else start
+
+
+def read_section(data: bytes, start: int, end: int, *, limit: int) -> Section:
+    """The header section that begins at `start`. At most `limit` bytes of fields are kept.
+
+    Lines that are neither field nor continuation are passed over: senders break single lines, and the From behind
+    them is still the sender's. Where no field stands at all there is no header, and the body begins at `start`.
+    """
+    blank, body = _end_of_section(data, start, end)
+    defects = []
+    if blank - start > limit:
+        head = b"\n".join(_within(data, start, blank, limit))
+        defects.append(f"more than {limit} bytes of header: the rest is left out")
+    else:
+        head = data[start:blank]
+    found, fields, broken = _fields(head)
+    if not found:
+        return Section({}, body if blank == start else start)
+    if broken:
+        defects.append("header line without a field name")
+        if blank == end:
+            body = _first_broken_line(data, start, end)
+    return Section(fields, body, tuple(defects))
+
+
+def _end_of_section(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Where the blank line is, and what follows it."""
+    if data.startswith((b"\n", b"\r\n"), start, end):
+        return start, data.index(b"\n", start) + 1
+    # The line end that the first line has is looked for first: what it finds is as far as the other need look.
+    first = data.find(b"\n", start, end)
+    lf, crlf = b"\n\n", b"\n\r\n"
+    blank, body = end, end
+    for pattern in (crlf, lf) if data[first - 1 : first] == b"\r" else (lf, crlf):
+        found = data.find(pattern, start, blank) if pattern == lf or data.find(b"\r", start, blank) >= 0 else -1
+        if found >= 0:
+            blank, body = found, found + len(pattern)
+    return blank, body
+
+
+def _fields(head: bytes) -> tuple[bool, Fields, bool]:
+    """Whether there is any field; those that are wanted; and whether there are lines that belong to none."""
+    fields: Fields = {}
+    found = broken = False
+    for line in _NEXT_FIELD.split(head):
+        written, colon, value = line.partition(b":")
+        name = _NAMES[written] if colon else _NO_FIELD
+        if name is _NO_FIELD:
+            broken = broken or not (line.isspace() or not line)
+            continue
+        found = True
+        if name is not _UNWANTED and name not in fields:
+            # Only these are unfolded, which saves half of the time.
+            fields[name] = value.replace(b"\r", b"").replace(b"\n", b"") if b"\n" in value else value.rstrip(b"\r")
+    return found, fields, broken
+
+
+class _Names(dict[bytes, bytes]):
+    """The name of a field as it is written to its lower-cased name, or to one of the two words for no such name."""
+
+    _LARGEST = 10_000
+
+    def __missing__(self, written: bytes) -> bytes:
+        name = written.rstrip().lower()
+        if not _NAME.fullmatch(name):
+            return _NO_FIELD
+        if len(self) >= self._LARGEST:
+            self.clear()
+        self[written] = name = _WANTED.get(name, _UNWANTED)
+        return name
+
+
+_NAMES = _Names()
+
+
+def _first_broken_line(data: bytes, start: int, end: int) -> int:
+    while start < end:
+        line_end = data.find(b"\n", start, end) + 1 or end
+        if data[start] not in b" \t" and not _FIELD.match(data, start, line_end):
+            return start
+        start = line_end
+    return end
+
+
+def _within(data: bytes, start: int, end: int, limit: int) -> Iterator[bytes]:
+    """The lines of an oversized section, without the fields that are too long, until `limit` bytes are kept."""
+    kept, field = 0, 0
+    while start < end and kept < limit:
+        line_end = data.find(b"\n", start, end)
+        line_end = end if line_end < 0 else line_end
+        length = line_end - start
+        field = field + length if data[start] in b" \t" else length
+        if field <= limit // 4:
+            kept += length
+            yield data[start:line_end]
+        start = line_end + 1
+
+
+_WORD_START = re.compile(rb"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,40})?\?\s?([BbQq])\?")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_CONTROLS = dict.fromkeys((*range(32), 127), " ")
+
+
+def text(raw: bytes, label: str | None = None) -> str:
+    """An unstructured field as a reader sees it: encoded words decoded, white space collapsed.
+
+    `label` is the charset to try for raw 8-bit bytes that are no UTF-8: the message's own, where it has one.
+    """
+    has_words = b"=?" in raw and b"?=" in raw
+    found = "".join(_decoded(_pieces(raw), label)) if has_words else _undeclared(raw, label)
+    if not found.isprintable():
+        found = found.translate(_CONTROLS)
+    return " ".join(found.split())
+
+
+def _undeclared(raw: bytes, label: str | None) -> str:
+    if raw.isascii() or label is None or codec(label) in (None, "ascii"):
+        return decode(raw)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return decode(raw, label)
+
+
+Piece = tuple[bytes, bytes, bytes]
+"""Charset, encoding (B or Q) and the encoded text of a word; charset and encoding are empty for plain bytes."""
+
+
+def _pieces(raw: bytes) -> Iterator[Piece]:
+    """Encoded words and what stands between them; white space between two words is no text (RFC 2047, 6.2)."""
+    done, after_word = 0, False
+    start = raw.find(b"=?")
+    while start >= 0:
+        word = _WORD_START.match(raw, start)
+        end = raw.find(b"?=", word.end()) if word else start
+        if end < 0:
+            break  # nothing that starts further on can end either
+        if word is None:
+            start = raw.find(b"=?", start + 2)
+            continue
+        between = raw[done:start]
+        if between and not (after_word and between.isspace()):
+            yield b"", b"", between
+        yield word[1].lower(), word[2].upper(), raw[word.end() : end]
+        done, after_word = end + 2, True
+        start = raw.find(b"=?", done)
+    if done < len(raw):
+        yield b"", b"", raw[done:]
+
+
+def _decoded(pieces: Iterator[Piece], label: str | None) -> Iterator[str]:
+    """Neighbours in one charset are joined before they are decoded: senders split words inside a character."""
+    charset, octets, open_base64 = b"", b"", b""
+    for piece_charset, encoding, content in (*pieces, (b"", b"", b"")):
+        if charset and (piece_charset != charset or (open_base64 and encoding != b"B")):
+            octets += _base64(open_base64)
+            open_base64 = b""
+        if charset and piece_charset != charset:
+            yield decode(octets, charset.decode("ascii", "replace"))
+            octets = b""
+        charset = piece_charset
+        if not charset:
+            yield _undeclared(content, label)
+        elif encoding == b"Q":
+            octets += binascii.a2b_qp(content, header=True)
+        else:
+            joined = open_base64 + _NOT_BASE64.sub(b"", content)
+            whole = len(joined) if b"=" in content else len(joined) // 4 * 4
+            octets, open_base64 = octets + _base64(joined[:whole]), joined[whole:]
+
+
+def _base64(content: bytes) -> bytes:
+    """Decodes letters of the alphabet alone, with or without padding; a single letter left over is no byte."""
+    return binascii.a2b_base64(content[: len(content) - (len(content) % 4 == 1)] + b"==")

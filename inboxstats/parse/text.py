@@ -1,0 +1,202 @@
+"""What the sender of a message wrote in it: its text without quotations, signatures, footers, disclaimers and code.
+
+Works on lines, in one pass. Which words of the rest are keywords is for words.py.
+"""
+
+import re
+from collections.abc import Iterable
+from enum import Enum, auto
+
+from inboxstats.parse.charset import decode
+from inboxstats.parse.html import html_text
+
+LONGEST_PART = 256 * 1024
+"""Bytes of a text part that are decoded for its words: the markup of long newsletters is this long."""
+LONGEST_TEXT = 32 * 1024
+"""Characters of a part that are read for its words: fifteen pages."""
+
+_QUOTE = re.compile(r"[ \t]{0,4}\w{0,4}>")
+_RULE_CHARACTERS = " \t_-=*~#+"
+_LONGEST_FOOTER = 15
+
+# The line above a quotation, or its first line: "On Monday, Ann wrote:".
+_ATTRIBUTION_START = ("On ", "Am ", "Le ", "El ", "Il ", "Em ", "Op ", "Den ", "W dniu ", "Dne ", "At ")
+_ORIGINAL = re.compile(
+    r"[-_* ]{2,40}(?:original message|original-nachricht|ursprüngliche nachricht|message d'origine|message original"
+    r"|mensaje original|mensagem original|messaggio originale|oorspronkelijk bericht|original meddelande"
+    r"|oprindelig meddelelse|opprinnelig melding|oryginalna wiadomość|původní zpráva|исходное сообщение)",
+    re.IGNORECASE,
+)
+# The header block that mail programs write above what they quote or forward.
+_QUOTED_FIELD = re.compile(
+    r"[* ]{0,3}(?:(?P<sender>From|Von|De|Da|Van|Från|Fra|Od|От)|(?P<when>Sent|Date|Gesendet|Datum|Envoyé|Enviado|Fecha"
+    r"|Inviato|Data|Verzonden|Skickat|Sendt|Wysłano|Отправлено)|To|Cc|Subject|Reply-To|An|Betreff|À|Objet|Para|Asunto"
+    r"|Assunto|Oggetto|Aan|Onderwerp|Til|Emne|Ämne|Do|Temat|Кому|Тема)[* ]{0,3}:"
+)
+
+_FOOTER_MARKS = ("mailing list", "unsubscribe", "subscri", "mailman", "sponsor", "abmelden")
+# A paragraph that holds one of the phrases is boilerplate. The hints are looked for first: few texts hold any.
+_DISCLAIMER_HINTS = ("confid", "recipient", "in error", "destina", "adressat", "virus", "nsubscri", "inscri", "iscriv")
+_DISCLAIMER_MARKS = (
+    *("intended recipient", "intended solely", "intended only for", "confidential and", "confidentiality notice"),
+    *("contain confidential", "confidential information", "mail in error", "message in error", "richtige adressat"),
+    *("destinataire", "confidentiel", "uso esclusivo del destina", "exclusivamente", "destinatario de este"),
+    *("virus-free", "for virus", "to unsubscribe", "unsubscribe from", "unsubscribe here", "désinscri", "disiscriv"),
+)
+
+_SIGNED = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----\n(?:Hash: [^\n]{0,100}\n)?")
+_UUENCODED = re.compile(r"begin [0-7]{3,4} ")
+_DIFF_START = ("diff ", "Index: ", "--- a/", "--- /dev/null", "+++ b/", "@@ -")
+_DIFF_LINES = (
+    " ", "\t", "+", "-", "@@", "\\", "====", "diff ", "index ", "Index: ", "new file", "deleted file",
+    "old mode", "new mode", "similarity ", "rename ",
+)  # fmt: skip
+
+
+class _Line(Enum):
+    TEXT = auto()
+    RULE = auto()
+    BLOCK = auto()
+    DIFF = auto()
+    LAST = auto()
+    """It and all behind it is not the sender's: a signature or an original message."""
+
+
+_SPECIAL = frozenset("-_=*~#+bdI@")
+"""How a line can begin that is not simply text."""
+_PLAIN = frozenset("aceghijklmnopqrstuvwxyzABCEGHJKLMNPQRTUWXYZ0123456789(\"'")
+"""How a line begins that is simply text; most do, so that it is asked first."""
+
+
+def written_text(parts: Iterable[tuple[str, bytes, str | None]]) -> str:
+    """The sender's own text of ``(media type, octets, charset)`` parts, as `mime.texts` gives them."""
+    return "\n\n".join(own_text(_shown(*part)) for part in parts)
+
+
+def _shown(media_type: str, octets: bytes, charset: str | None) -> str:
+    text = decode(octets[:LONGEST_PART], charset)
+    if media_type == "text/html":
+        text = html_text(text)
+    text = text[:LONGEST_TEXT]
+    return text.replace("\r\n", "\n") if "\r" in text else text
+
+
+def own_text(text: str) -> str:
+    """A text without what its sender did not write for this message, and without what are no words."""
+    if "-----BEGIN PGP SIGNED" in text:
+        text = _SIGNED.sub("", text)
+    kept, rules = _own_lines(text.split("\n"))
+    for rule in rules:
+        tail = kept[rule:]
+        if len(tail) <= _LONGEST_FOOTER and _has(_FOOTER_MARKS, "\n".join(tail).lower()):
+            kept = kept[:rule]
+            break
+    joined = "\n".join(kept)
+    lowered = joined.lower()
+    if _has(_DISCLAIMER_HINTS, lowered):
+        marks = tuple(mark for mark in _DISCLAIMER_MARKS if mark in lowered)
+        if marks:
+            joined = "\n\n".join([block for block in joined.split("\n\n") if not _has(marks, block.lower())])
+    return joined
+
+
+def _has(marks: tuple[str, ...], text: str) -> bool:
+    for mark in marks:  # noqa: SIM110 - any() and a generator take four times as long
+        if mark in text:
+            return True
+    return False
+
+
+def _own_lines(lines: list[str]) -> tuple[list[str], list[int]]:
+    """The lines without quotations, code and what follows a signature; and where among them a ruled line stood."""
+    kept: list[str] = []
+    rules: list[int] = []
+    enclosed, in_diff, in_quote, in_fields = "", False, False, False
+    blank = 0  # so many of the first lines kept are known to be
+    for number, line in enumerate(lines):
+        first = line[:1]
+        if enclosed:
+            enclosed = "" if line.startswith(enclosed) else enclosed
+        elif first in _PLAIN and not in_diff and ">" not in line[:6]:
+            in_quote = False
+            kept.append(_without_addresses(line) if "/" in line or "@" in line else line)
+        elif not first:
+            kept.append("")
+            in_fields = False
+        elif first == ">" or (">" in line[:8] and _QUOTE.match(line)):
+            if not in_quote:
+                _drop_attribution(kept)
+            in_quote = True
+        elif in_diff and line.startswith(_DIFF_LINES):
+            pass
+        elif line.isspace():
+            kept.append("")
+            in_fields = False
+        elif ":" in line[:14] and (in_fields or _begins_fields(lines, number)) and _QUOTED_FIELD.match(line):
+            if not in_fields and any(kept[blank:]):
+                break
+            in_fields, blank = True, len(kept)
+        else:
+            in_diff = in_quote = False
+            kind = _kind(line) if first in _SPECIAL else _Line.TEXT
+            if kind is _Line.TEXT:
+                kept.append(_without_addresses(line) if "/" in line or "@" in line else line)
+            elif kind is _Line.LAST:
+                break
+            elif kind is _Line.RULE:
+                rules.append(len(kept))
+            elif kind is _Line.BLOCK:
+                enclosed = _end_of_block(line)
+            in_diff = kind is _Line.DIFF
+    return kept, rules
+
+
+def _kind(line: str) -> _Line:
+    if not line.strip(_RULE_CHARACTERS):
+        if line.rstrip() == "--":
+            return _Line.LAST
+        # "---" alone parts a patch from its description.
+        return _Line.DIFF if line.rstrip() == "---" else _Line.RULE
+    if _end_of_block(line):
+        return _Line.BLOCK
+    if line.startswith(_DIFF_START):
+        return _Line.DIFF
+    return _Line.LAST if line[0] in "-_*" and _ORIGINAL.match(line) else _Line.TEXT
+
+
+def _end_of_block(line: str) -> str:
+    """How the last line of a block begins that begins here (PGP, certificates, uuencode, yEnc), or nothing."""
+    if line.startswith("-----BEGIN "):
+        return "-----END "
+    if line.startswith("=ybegin "):
+        return "=yend"
+    return "end" if line.startswith("begin ") and _UUENCODED.match(line) else ""
+
+
+def _begins_fields(lines: list[str], number: int) -> bool:
+    """A sender with a date in the lines below it: what a mail program writes above an original message."""
+    match = _QUOTED_FIELD.match(lines[number])
+    if match is None or match["sender"] is None:
+        return False
+    following = (_QUOTED_FIELD.match(line) for line in lines[number + 1 : number + 5])
+    return any(field is not None and field["when"] is not None for field in following)
+
+
+def _drop_attribution(kept: list[str]) -> None:
+    """Takes away the lines that say whose words are quoted next."""
+    last = len(kept) - 1
+    while last >= 0 and not kept[last]:
+        last -= 1
+    if last < 0 or not kept[last].rstrip().endswith(":"):
+        return
+    first = last
+    while first > max(last - 2, 0) and kept[first - 1] and not kept[first].lstrip().startswith(_ATTRIBUTION_START):
+        first -= 1
+    del kept[first if kept[first].lstrip().startswith(_ATTRIBUTION_START) else last :]
+
+
+def _without_addresses(line: str) -> str:
+    """The line without URLs, mail addresses, paths and base64."""
+    if "@" not in line and line.count("/") < 2:
+        return line
+    return " ".join([word for word in line.split() if "@" not in word and word.count("/") < 2])

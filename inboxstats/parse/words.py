@@ -1,0 +1,155 @@
+"""Text to keywords: its language, its words without stop words and debris, and the pairs that stand side by side.
+
+The text is lower-cased, turned to bytes, translated and split, all of it in C; Python looks at a word only when it
+meets it for the first time.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from inboxstats.parse.languages import detect, stop_words
+
+SHORTEST_WORD = 3
+LONGEST_WORD = 40
+MOST_PHRASES = 500
+"""Phrases of one message; of a longer text, those of its beginning."""
+
+_WORDS_FOR_PHRASES = 2_000
+_WORDS_TO_TELL_THE_LANGUAGE = 100
+
+# Between two words of a phrase may stand a blank, a hyphen or emphasis; anything else ends the phrase.
+_JOINS = b' -*#~`"'
+_IN_WORDS = b"'_"
+_TRANSLATION = bytes(
+    code
+    if code >= 128 or chr(code).isalnum() or code in _IN_WORDS or code == 1
+    else ord(" ")
+    if code in _JOINS or code < 32
+    else ord("\x01")
+    for code in range(256)
+)
+_BREAK = b"\x01"
+
+_INVISIBLE = re.compile(r"[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]+")
+_PUNCTUATION = re.compile(
+    r"[\u0080-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u2018\u201a-\u206f\u20a0-\u20cf\u2190-\u2bff"
+    r"\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020\u3030\ufd3e\ufd3f\ufe10-\ufe6f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40"
+    r"\uff5b-\uff65\ue000-\uf8ff\ufff0-\uffff\u060c\u061b\u061f\u0964\u0965]+"
+)
+# The first bytes in UTF-8 of punctuation beyond ASCII, of what is invisible, of accents and of Chinese.
+_PUNCTUATION_LEADS = bytes([0xC2, 0xCC, 0xCD, 0xD8, 0xE0, *range(0xE2, 0xEA), 0xEF])
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
+_KANA = re.compile(r"[\u3041-\u309f]+")
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff]")
+_LONGEST_HAN = 4
+
+_NO_LETTER = re.compile(r"[^\w'\u0300-\u0eff\u1000-\u109f]+")  # emoji, mostly; vowel signs of Indic scripts stay
+_HEXADECIMAL = re.compile(r"[0-9a-f]{6,}")
+_REPLY_MARKS = re.compile(
+    r" ?(?:(?:re|fwd?|aw|wg|antw|sv|vs|vb|tr|rif|rv|res|enc|odp|pd|ynt|ilt|ref|回复|回覆|答复|转发|轉寄)"
+    r" ?(?:\[\d{1,3}\]|\(\d{1,3}\))? ?[:\uff1a]|\[[^\[\]]{1,80}\])",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """As in `mail.Message`."""
+
+    language: str | None = None
+    words: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+
+
+def keywords(subject: str, text: str) -> Keywords:
+    """The keywords of a message, by its decoded subject and its sender's own text."""
+    whole = f"{bare_subject(subject)} \x01 {text}"
+    tokens = _tokens(whole)
+    language = detect(whole[:4_096], tokens[:_WORDS_TO_TELL_THE_LANGUAGE])
+    found = list(map(_vocabulary(language).__getitem__, tokens))
+    words = tuple(filter(None, dict.fromkeys(found)))
+    pairs = [f"{first} {second}" for first, second in pairwise(found[:_WORDS_FOR_PHRASES]) if first and second]
+    return Keywords(language, words, tuple(dict.fromkeys(pairs))[:MOST_PHRASES])
+
+
+def bare_subject(subject: str) -> str:
+    """A subject without ``Re:``, ``Fwd:`` and the tags of lists, ``[PATCH v2]``."""
+    position = 0
+    while mark := _REPLY_MARKS.match(subject, position):
+        position = mark.end()
+    return subject[position:].strip()
+
+
+def _tokens(text: str) -> list[bytes]:
+    """Lower-cased words in UTF-8, with a mark where a phrase cannot go on."""
+    lowered = text.lower()
+    octets = lowered.encode("utf-8", "replace")
+    if not lowered.isascii() and len(octets.translate(None, _PUNCTUATION_LEADS)) != len(octets):
+        octets = _spaced(lowered).encode("utf-8", "replace")
+    return octets.translate(_TRANSLATION).replace(_BREAK, b" \x01 ").split()
+
+
+def _spaced(text: str) -> str:
+    """Text beyond Latin letters, with its punctuation as breaks and with blanks where its script has none."""
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text).replace("\u2019", "'").replace("\u00a0", " "))
+    text = _PUNCTUATION.sub("\x01", text)
+    return _HAN.sub(_han_words, _KANA.sub(" \x01 ", text)) if _HAN.search(text) else text
+
+
+def _han_words(run: "re.Match[str]") -> str:
+    """Chinese puts no blanks between words: a long run becomes its pairs of characters, as search engines do it."""
+    characters = run[0]
+    if len(characters) <= _LONGEST_HAN:
+        return f" {characters} "
+    return f" {' '.join(map(''.join, pairwise(characters)))} "
+
+
+@lru_cache(maxsize=64)
+def _vocabulary(language: str | None) -> "_Vocabulary":
+    return _Vocabulary(stop_words(language))
+
+
+class _Vocabulary(dict[bytes, str]):
+    """Each token that was met, and the keyword that it is, or ``""``. Emptied when it gets too large for a worker."""
+
+    _LARGEST = 200_000
+
+    def __init__(self, stops: frozenset[str]) -> None:
+        super().__init__()
+        self._stops = stops
+
+    def __missing__(self, token: bytes) -> str:
+        if len(self) >= self._LARGEST:
+            self.clear()
+        word = keyword(token.decode("utf-8", "replace"), self._stops)
+        self[token] = word
+        return word
+
+
+def keyword(token: str, stops: frozenset[str]) -> str:
+    """The keyword in a lower-cased token, or ``""``: stop words, numbers, identifiers and checksums are none."""
+    word = token.strip("'") if token.isascii() else _NO_LETTER.sub("", token).strip("'")
+    if word in stops or "_" in word:
+        return ""
+    if "'" in word:
+        # l'avion, rock'n'roll, Ann's: the longest part carries the meaning; in don't and we'll none does.
+        word = max(word.split("'"), key=len)
+        if word in stops:
+            return ""
+    if not word[:1].isalpha() or len(word) > LONGEST_WORD:
+        return ""
+    if len(word) < (SHORTEST_WORD if word < "\u0e00" else 2) or len(set(word)) == 1:
+        return ""
+    if not word.isalpha() and _is_debris(word):
+        return ""
+    if len(word) > 12 and _UNSPACED.match(word):
+        return ""  # a sentence, in a script without blanks
+    return word
+
+
+def _is_debris(word: str) -> bool:
+    digits = sum(map(str.isdigit, word))
+    return digits * 2 > len(word) or _HEXADECIMAL.fullmatch(word) is not None

@@ -1,0 +1,100 @@
+"""The report for programs: JSON and CSV, the figures as numbers and the text as it was in the mail."""
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from inboxstats.archive.files import make_folder, storage_errors, write_whole
+from inboxstats.report.model import Answer, Report
+from inboxstats.visible import spelled_out
+
+SCHEMA_VERSION = 1
+"""Of report.json: goes up when a reader of the version before would be misled."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet read a cell as a formula (OWASP, "CSV Injection")."""
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The report as JSON values; a missing value is ``None``.
+
+    ``{"schema_version": 1, "generated": "2026-11-23T02:15:00Z", "timezone": "UTC", "clock": "date",
+    "period": {"first": "2002-01-31T22:44:14Z", "last": …}, "totals": {"files": 3, …},
+    "statistics": {"hours": {"title": "…", "columns": ["hour", "messages"], "rows": [[0, 12], …]}, …}}``
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "generated": _instant(report.generated),
+        "timezone": report.selection.timezone,
+        "clock": report.selection.clock,
+        "period": {"first": _instant(report.first), "last": _instant(report.last)},
+        "totals": asdict(report.totals),
+        "statistics": {
+            answer.statistic.name: {
+                "title": answer.statistic.title,
+                "columns": list(answer.table.columns),
+                "rows": answer.records(),
+            }
+            for answer in report.answers
+        },
+    }
+
+
+def to_text(report: Report) -> str:
+    """The report as JSON text: a line a row, and nothing in it that a terminal obeys."""
+    value = to_json(report)
+    statistics = value.pop("statistics")
+    tables = []
+    for name, statistic in statistics.items():
+        rows = ",\n    ".join(_compact(row) for row in statistic["rows"])
+        head = f'"title": {_compact(statistic["title"])}, "columns": {_compact(statistic["columns"])}'
+        tables.append(f'  "{name}": {{{head}, "rows": [\n    {rows}]}}')
+    text = json.dumps(value, ensure_ascii=False, indent=1).removesuffix("\n}")
+    return spelled_out(text + ',\n "statistics": {\n' + ",\n".join(tables) + "\n }\n}\n")
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _instant(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def write_json(report: Report, path: Path) -> None:
+    """Writes report.json, whole or not at all. Raises StorageError."""
+    _write(path, to_text(report))
+
+
+def write_csv(report: Report, folder: Path) -> None:
+    """Writes a ``NAME.csv`` a statistic: UTF-8, a row of column names, RFC 4180. Raises StorageError.
+
+    A text that a spreadsheet would run as a formula gets a single quote in front.
+    """
+    with storage_errors("create the folder", folder):
+        make_folder(str(folder), fsync=False)
+    for answer in report.answers:
+        _write(folder / f"{answer.statistic.name}.csv", _csv(answer))
+
+
+def _csv(answer: Answer) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(answer.table.columns)
+    writer.writerows([_defused(value) for value in record] for record in answer.records())
+    return text.getvalue()
+
+
+def _defused(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _write(path: Path, text: str) -> None:
+    with storage_errors("write", path):
+        write_whole(str(path), text.encode(), fsync=True)

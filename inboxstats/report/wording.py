@@ -1,0 +1,131 @@
+"""How the page and the terminal say things: numbers, sizes, dates, and what a cell of each column looks like."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from inboxstats.dataset import SENDER_ZONE, Selection, Totals
+from inboxstats.report.model import Answer, Report
+from inboxstats.visible import visible
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def size(octets: int) -> str:
+    """``"134 MB"``, in powers of 1,000 and three figures."""
+    amount = float(octets)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 999.5:
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:,.3g} TB"
+
+
+_CELLS: dict[str, Callable[[Any], str]] = {
+    "bytes": size,
+    "hour": "{:02d}:00".format,
+    "weekday": lambda number: WEEKDAYS[number - 1],
+    "share": "{:.1%}".format,
+}
+
+
+def cell(column: str, value: Any) -> str:
+    """A value of a table as a reader sees it; ``""`` where it is missing."""
+    if value is None:
+        return ""
+    if column in _CELLS:
+        return _CELLS[column](value)
+    return visible(value) or "(empty)" if isinstance(value, str) else f"{value:,}"
+
+
+def heading(column: str) -> str:
+    """``"registrable_domain"`` as ``"Registrable domain"``."""
+    return column.replace("_", " ").capitalize()
+
+
+def count(number: int, noun: str) -> str:
+    """``"1 message"``, ``"2,000 messages"``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def reconciliation(totals: Totals) -> str:
+    """The line by which every count can be checked."""
+    return (
+        f"{count(totals.files, 'file')} = {count(totals.messages, 'message')}"
+        f" + {count(totals.duplicates, 'duplicate')} + {totals.unreadable:,} unreadable"
+    )
+
+
+def headline(totals: Totals) -> list[tuple[str, str]]:
+    """Figures beside the number of messages, and what they are of: the most telling first."""
+    return [
+        (size(totals.bytes), "of mail"),
+        (f"{totals.attachments:,}", f"attachments, in {count(totals.messages_with_attachments, 'message')}"),
+        (f"{totals.with_list_id:,}", "from mailing lists"),
+        (f"{totals.with_list_unsubscribe:,}", "can be unsubscribed from"),
+        (f"{totals.undated:,}", "without a date"),
+        (f"{totals.without_sender:,}", "without a sender"),
+    ]
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """What was counted, and by which time: names and texts."""
+    chosen = report.selection
+    return [
+        ("Time zone", "each sender's own" if chosen.timezone == SENDER_ZONE else chosen.timezone),
+        ("Clock", "when messages arrived" if chosen.clock == "received" else "the messages' Date header"),
+        ("Duplicates", "counted once" if chosen.duplicates == "merge" else "counted each time"),
+        ("Filters", "; ".join(_filters(chosen)) or "none"),
+    ]
+
+
+def _filters(chosen: Selection) -> list[str]:
+    filters = []
+    if chosen.accounts:
+        filters.append(f"account {', '.join(chosen.accounts)}")
+    if chosen.mailboxes:
+        filters.append(f"mailbox {', '.join(chosen.mailboxes)}")
+    if chosen.since:
+        filters.append(f"since {day(chosen.since)}")
+    if chosen.until:
+        filters.append(f"until {day(chosen.until)}")
+    return [visible(text) for text in filters]
+
+
+def extent(answer: Answer) -> str:
+    """How much of the whole table is shown."""
+    shown = len(answer.table)
+    return f"The first {shown:,} of {count(answer.rows, 'row')}" if shown < answer.rows else count(shown, "row")
+
+
+def description(answer: Answer) -> str:
+    """What a figure shows, for who cannot see it: the title, and the row that stands out."""
+    columns = list(answer.table.columns)
+    at = columns.index(answer.measure)
+    largest = max(answer.records(), key=lambda record: record[at])
+    peak = [cell(column, value) for column, value in zip(columns, largest, strict=True)]
+    return f"Chart: {answer.statistic.title}. Most: {', '.join(filter(None, peak[:at]))}, {peak[at]}."
+
+
+def period(report: Report) -> str:
+    """From the day of the first message to that of the last, by the reader's clock."""
+    if report.first is None or report.last is None:
+        return "no message has a date"
+    first, last = (day(moment.astimezone(_zone(report.selection))) for moment in (report.first, report.last))
+    return first if first == last else f"{first} to {last}"
+
+
+def moment(report: Report) -> str:
+    """When the report was made: ``"23 November 2026, 02:15 UTC"``."""
+    made = report.generated.astimezone(_zone(report.selection))
+    return f"{day(made)}, {made:%H:%M %Z}"
+
+
+def day(when: date) -> str:
+    """``"3 March 2026"``."""
+    return f"{when.day} {when:%B %Y}"
+
+
+def _zone(chosen: Selection) -> ZoneInfo:
+    return ZoneInfo("UTC" if chosen.timezone == SENDER_ZONE else chosen.timezone)

@@ -1,0 +1,183 @@
+"""Mail from an IMAP server (RFC 9051), read-only: EXAMINE and BODY.PEEK[] alone.
+
+This package alone knows imapclient. One source is one connection and belongs to one thread, as the selected mailbox is
+state of the connection.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from imapclient import IMAPClient, imap_utf7
+
+from inboxstats.archive import MailboxState
+from inboxstats.archive.layout import message_key
+from inboxstats.errors import ServerRefusalError
+from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.sources.imap.connection import Connection, Security, Server
+
+__all__ = ["ImapSource", "Security", "Server"]
+
+SEARCHED_AT_ONCE, DESCRIBED_AT_ONCE = 5000, 2000
+"""Messages a SEARCH and a FETCH of the listing: no line is over 64 KB, where Dovecot stops (imaplib does at 1 MB)."""
+
+LISTING_TRIES = 3
+"""How often a listing begins anew because another client expunges messages meanwhile."""
+
+
+class ImapSource:
+    """The mail of one login."""
+
+    def __init__(self, server: Server, password: str) -> None:
+        self._connection = Connection(server, password)
+        self._selected: tuple[IMAPClient, Mailbox] | None = None
+        self._uidvalidity = self._exists = 0
+        self._raw_names: dict[str, bytes] = {}
+
+    def __repr__(self) -> str:
+        return f"ImapSource({self._connection.server})"
+
+    def connect(self) -> None:
+        """Log in, unless that is done. Raises NetworkError, CredentialsError; TLSError before a secret is sent."""
+        self._connection.connect()
+
+    def close(self) -> None:
+        """Log out. Never raises."""
+        self._connection.close()
+
+    def abort(self) -> None:
+        """Wake up the thread that waits for the server; its call fails. For another thread to call. Never raises."""
+        self._connection.abort()
+
+    def mailboxes(self) -> list[Mailbox]:
+        """The mailboxes that can be selected, in the server's order. Raises NetworkError."""
+        with self._connection.conversation("list the mailboxes") as client:
+            rows = client.list_folders()
+        found = []
+        for attributes, delimiter, raw in rows:
+            names = frozenset(attribute.decode("ascii", "replace") for attribute in attributes)
+            if not names & {"\\Noselect", "\\NonExistent", "\\NoSelect"}:
+                raw = raw if isinstance(raw, bytes) else str(raw).encode()
+                name = _decoded(raw)
+                self._raw_names[name] = raw
+                found.append(Mailbox(name, delimiter.decode("ascii", "replace") if delimiter else None, names))
+        return found
+
+    def status(self, mailbox: Mailbox) -> MailboxState:
+        """What the server says of a mailbox in one round trip. Raises NetworkError."""
+        wanted = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
+        with self._connection.conversation(f"tell the status of {mailbox.name!r}") as client:
+            if client.has_capability("CONDSTORE"):
+                wanted.append("HIGHESTMODSEQ")
+            answer = client.folder_status(self._raw(mailbox), wanted)
+        return MailboxState(
+            uidvalidity=answer.get(b"UIDVALIDITY"),
+            uidnext=answer.get(b"UIDNEXT"),
+            messages=answer.get(b"MESSAGES"),
+            highestmodseq=answer.get(b"HIGHESTMODSEQ"),
+        )
+
+    def listing(self, mailbox: Mailbox) -> dict[MessageKey, MessageInfo]:
+        """Every message with internal date, flags and size, by ascending UID. Raises NetworkError."""
+        for _ in range(LISTING_TRIES):
+            uids = self._uids(mailbox)
+            if uids is not None:
+                break
+        else:
+            raise ServerRefusalError(f"{mailbox.name!r} changes faster than it can be listed. Run again later.")
+        found: dict[MessageKey, MessageInfo] = {}
+        for first in range(0, len(uids), DESCRIBED_AT_ONCE):
+            for info in self._described(mailbox, uids[first : first + DESCRIBED_AT_ONCE]):
+                found[info.key] = info
+        return found
+
+    def _uids(self, mailbox: Mailbox) -> list[int] | None:
+        """All UIDs, ascending, asked for by ranges of sequence numbers; ``None`` where these moved meanwhile.
+
+        A message that another client expunges renumbers those behind it (RFC 9051, section 7.5.1), which would leave
+        a gap between two ranges. So each range begins with the last message of the one before.
+        """
+        uids: list[int] = []
+        with self._connection.conversation(f"list {mailbox.name!r}") as client:
+            self._selected = None
+            exists = self._examine(client, mailbox)
+            for first in range(1, exists + 1, SEARCHED_AT_ONCE):
+                answer = sorted(client.search(f"{max(first - 1, 1)}:{min(first + SEARCHED_AT_ONCE - 1, exists)}"))
+                if uids and answer[:1] != uids[-1:]:
+                    return None
+                uids += answer[1:] if uids else answer
+        return uids
+
+    def _described(self, mailbox: Mailbox, uids: list[int]) -> list[MessageInfo]:
+        answers: dict[int, dict[bytes, Any]]
+        try:
+            answers = self._items(mailbox, uids, ("INTERNALDATE", "RFC822.SIZE", "FLAGS"))
+        except ServerRefusalError:
+            # One flag or one date that imapclient cannot read fails them all: then without.
+            answers = self._items(mailbox, uids, ("RFC822.SIZE",))
+        # One that the answer leaves out is listed all the same: whether it is gone, the next SEARCH tells.
+        return [_info(message_key(self._uidvalidity, uid), answers.get(uid, {})) for uid in uids]
+
+    def _items(self, mailbox: Mailbox, uids: list[int], items: Sequence[str]) -> dict[int, dict[bytes, Any]]:
+        with self._connection.conversation(f"list {mailbox.name!r}") as client:
+            self._examine(client, mailbox)
+            answers: dict[int, dict[bytes, Any]] = client.fetch(uids, items)
+            return answers
+
+    def fetch(
+        self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0
+    ) -> Iterator[tuple[MessageKey, bytes]]:
+        """The messages' bytes as the server has them, in any order; those that are gone are left out.
+
+        `expected_bytes` lengthens the deadline. Raises NetworkError; ServerRefusalError where the mailbox was
+        renumbered since it was listed.
+        """
+        wanted = {int(key.partition("-")[2]): key for key in keys}
+        with self._connection.conversation(
+            f"send messages of {mailbox.name!r}", expected_bytes=expected_bytes
+        ) as client:
+            self._examine(client, mailbox)
+            if any(key != message_key(self._uidvalidity, uid) for uid, key in wanted.items()):
+                raise ServerRefusalError(f"{mailbox.name!r} was renumbered while it was fetched. Run again.")
+            answers = client.fetch(list(wanted), ("BODY.PEEK[]",))
+        for uid, key in wanted.items():
+            body = answers.pop(uid, {}).get(b"BODY[]")
+            if isinstance(body, bytes):
+                yield key, body
+
+    def _examine(self, client: IMAPClient, mailbox: Mailbox) -> int:
+        """Select the mailbox read-only unless it is. Returns how many messages it had when it was selected."""
+        if self._selected != (client, mailbox):
+            self._selected = None
+            answer: dict[bytes, Any] = client.select_folder(self._raw(mailbox), readonly=True)
+            # RFC 9051, section 2.3.1.1, wants one; where a server gives none, its UIDs are taken as they are.
+            self._uidvalidity = int(answer.get(b"UIDVALIDITY") or 0)
+            self._exists = int(answer[b"EXISTS"])
+            self._selected = (client, mailbox)
+        return self._exists
+
+    def _raw(self, mailbox: Mailbox) -> bytes:
+        return self._raw_names.get(mailbox.name) or imap_utf7.encode(mailbox.name)
+
+
+def _decoded(raw: bytes) -> str:
+    """A mailbox name as text: modified UTF-7, else UTF-8 as some servers send it, else byte for byte."""
+    if raw.isascii():
+        with contextlib.suppress(UnicodeError, ValueError):
+            return str(imap_utf7.decode(raw))
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _info(key: MessageKey, answer: dict[bytes, Any]) -> MessageInfo:
+    internal_date = answer.get(b"INTERNALDATE")
+    flags = (flag.decode("utf-8", "replace") for flag in answer.get(b"FLAGS", ()) if isinstance(flag, bytes))
+    return MessageInfo(
+        key,
+        internal_date if isinstance(internal_date, datetime) and internal_date.tzinfo else None,
+        frozenset(flags) - {"\\Recent"},  # tells of the session, not of the message; gone from RFC 9051
+        answer.get(b"RFC822.SIZE"),
+    )

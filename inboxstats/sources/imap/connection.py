@@ -1,0 +1,202 @@
+"""A connection to an IMAP server: a verified channel, a login, a deadline a command, and every error as a sentence.
+
+Belongs to one thread. After any failure it is thrown away, and the next conversation opens another.
+"""
+
+import contextlib
+import imaplib
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import CapabilityError, LoginError
+
+from inboxstats.errors import CredentialsError, InboxstatsError, NetworkError, ServerRefusalError, TLSError
+
+Security = Literal["tls", "starttls", "none"]
+
+CONNECT_TIMEOUT, READ_TIMEOUT = 20.0, 60.0
+"""Seconds for a connection to open and greet, and for each read afterwards."""
+
+COMMAND_SECONDS, SLOWEST_BYTES_PER_SECOND = 120.0, 10_000
+"""A command's deadline: this long, and longer by what it brings. A server that sends a byte a second passes every
+read's timeout, but not this."""
+
+# Response codes (RFC 5530) and words by which servers say "later" rather than "wrong password".
+_TRY_LATER = re.compile(
+    r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG|THROTTLED|OVERQUOTA)\b|too many|maximum number of|try again|temporar",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to log in, and as whom. `security` ``none`` sends the password in the clear."""
+
+    host: str
+    port: int
+    user: str
+    security: Security = "tls"
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Connection:
+    """A connection, opened when first needed."""
+
+    def __init__(self, server: Server, password: str) -> None:
+        self.server = server
+        self._password = password
+        self._client: IMAPClient | None = None
+
+    def __repr__(self) -> str:
+        return f"Connection({self.server})"
+
+    def connect(self) -> None:
+        """Open a verified channel and log in, unless that is done.
+
+        Raises NetworkError, TLSError before anything secret is sent, CredentialsError.
+        """
+        if self._client is not None:
+            return
+        with self._reaching():
+            client = IMAPClient(
+                self.server.host,
+                self.server.port,
+                ssl=self.server.security == "tls",
+                ssl_context=ssl.create_default_context() if self.server.security == "tls" else None,
+                timeout=SocketTimeout(CONNECT_TIMEOUT, READ_TIMEOUT),
+            )
+        # imapclient makes imaplib format every body for its log: 4.2 times the time, 8 times the processor.
+        client._imap.debug = 0  # noqa: SLF001 -- there is no public switch
+        client.folder_encode = False
+        client.normalise_times = False
+        try:
+            self._secure(client)
+            self._login(client)
+        except BaseException:
+            _hang_up(client)
+            raise
+        self._client = client
+
+    def _secure(self, client: IMAPClient) -> None:
+        if client._imap.state != "NONAUTH" and self.server.security == "starttls":  # noqa: SLF001
+            # RFC 9051, section 7.1.4: after PREAUTH no STARTTLS is possible; an attacker could have sent it.
+            raise TLSError(f"{self.server} greets with PREAUTH, which rules out STARTTLS. Use --security tls.")
+        if self.server.security == "starttls":
+            with self._reaching():
+                try:
+                    client.starttls(ssl.create_default_context())
+                except (CapabilityError, imaplib.IMAP4.error) as refused:
+                    raise TLSError(
+                        f"{self.server} offers no STARTTLS, so nothing was sent. Try --security tls with port 993."
+                    ) from refused
+
+    def _login(self, client: IMAPClient) -> None:
+        user = self.server.user
+        with self._reaching():
+            try:
+                if user.isascii() and self._password.isascii():
+                    client.login(user, self._password)
+                else:
+                    client.plain_login(user, self._password)  # LOGIN is ASCII only
+            except LoginError as refused:
+                said = str(refused).removeprefix("b'").removesuffix("'").replace(self._password, "…").rstrip(".")
+                if _TRY_LATER.search(said):
+                    raise NetworkError(f"{self.server} lets {user} not in now: {said}. Run again later.") from None
+                raise CredentialsError(
+                    f"{self.server} refuses the login of {user}: {said}. Check the user and the password; "
+                    "Gmail, Yahoo and iCloud want an app password."
+                ) from None
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Turn what goes wrong before the login is through into a sentence."""
+        server = self.server
+        try:
+            yield
+        except ssl.SSLCertVerificationError as problem:
+            raise TLSError(
+                f"The certificate of {server} is not valid: {problem.verify_message}. "
+                "Nothing was sent. Check --host; for a server of your own, add its CA to the system's (SSL_CERT_FILE)."
+            ) from problem
+        except ssl.SSLError as problem:
+            raise TLSError(
+                f"{server} speaks no TLS ({problem.reason or problem}). Nothing was sent. "
+                "Check the port: 993 is for tls, 143 for starttls."
+            ) from problem
+        except socket.gaierror as problem:
+            raise NetworkError(f"The host {server.host} is not found. Check --host and the network.") from problem
+        except TimeoutError as problem:
+            raise NetworkError(f"{server} does not answer within {CONNECT_TIMEOUT:.0f} s. Check --port.") from problem
+        except ConnectionRefusedError as problem:
+            raise NetworkError(f"{server} refuses connections: no server there? Check --host and --port.") from problem
+        except (OSError, imaplib.IMAP4.error) as problem:
+            raise NetworkError(
+                f"No IMAP conversation with {server}: {problem}. Check --port and --security."
+            ) from problem
+
+    def close(self) -> None:
+        """Log out, or hang up where that fails. Never raises."""
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(OSError, imaplib.IMAP4.error):
+                client.logout()
+            _hang_up(client)
+
+    def abort(self) -> None:
+        """Wake up the thread that waits for the server; its call fails. For another thread to call. Never raises."""
+        client = self._client
+        if client is not None:
+            _cut(client)
+
+    @contextlib.contextmanager
+    def conversation(self, doing: str, *, expected_bytes: int = 0) -> Iterator[IMAPClient]:
+        """A connected client; any failure in it drops the connection and becomes a NetworkError."""
+        self.connect()
+        client = self._client
+        assert client is not None
+        seconds = COMMAND_SECONDS + expected_bytes / SLOWEST_BYTES_PER_SECOND
+        overdue = threading.Event()
+        deadline = threading.Timer(seconds, _expire, (client, overdue))
+        deadline.daemon = True
+        deadline.start()
+        try:
+            yield client
+        except Exception as problem:  # the border of one job: imapclient raises whatever its parser meets
+            self._client = None
+            _hang_up(client)
+            if isinstance(problem, InboxstatsError):
+                raise
+            if overdue.is_set():
+                raise NetworkError(f"{self.server} took more than {seconds:.0f} s to {doing}.") from problem
+            if isinstance(problem, OSError | imaplib.IMAP4.abort):
+                raise NetworkError(
+                    f"{self.server} dropped the connection while asked to {doing}: {problem}"
+                ) from problem
+            raise ServerRefusalError(f"{self.server} failed to {doing}: {problem}") from problem
+        finally:
+            deadline.cancel()
+
+
+def _expire(client: IMAPClient, overdue: threading.Event) -> None:
+    overdue.set()
+    _cut(client)
+
+
+def _cut(client: IMAPClient) -> None:
+    """End the conversation under the hands of the thread that reads it."""
+    with contextlib.suppress(OSError):
+        # Not SSLSocket.shutdown, which takes the TLS state away from the reading thread.
+        socket.socket.shutdown(client.socket(), socket.SHUT_RDWR)
+
+
+def _hang_up(client: IMAPClient) -> None:
+    with contextlib.suppress(OSError, imaplib.IMAP4.error):
+        client.shutdown()

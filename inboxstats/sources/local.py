@@ -1,0 +1,39 @@
+"""What the sources on this machine share: reading at a location, and names that are text whatever the disk holds."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from inboxstats.archive.files import storage_errors
+from inboxstats.mail import LocalSource, Mailbox, MessageInfo, MessageKey
+
+
+def read_messages(
+    source: LocalSource, mailbox: Mailbox, keys: Sequence[MessageKey]
+) -> Iterator[tuple[MessageKey, bytes]]:
+    """`Source.fetch` for a local source: what is gone is left out. Raises StorageError."""
+    locations = source.locations(mailbox)
+    for key in keys:
+        if (location := locations.get(key)) is not None:
+            with storage_errors("read", location.path):
+                try:
+                    data = location.read()
+                except FileNotFoundError:
+                    continue
+            yield key, data
+
+
+def plain_listing(source: LocalSource, mailbox: Mailbox) -> Mapping[MessageKey, MessageInfo]:
+    """`Source.listing` for files that say nothing about themselves but that they are there."""
+    return {key: MessageInfo(key) for key in source.locations(mailbox)}
+
+
+def as_text(name: str) -> str:
+    r"""A file's name without lone surrogates: bytes that are not UTF-8 become ``\xNN``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def relative_name(folder: str, root: Path) -> str:
+    """A folder as a mailbox name: its path below the root with ``/``; the root's own name for the root itself."""
+    below = os.path.relpath(folder, root)
+    return as_text(root.resolve().name if below == os.curdir else below.replace(os.sep, "/"))

@@ -1,0 +1,25 @@
+"""What the statistics count with. A reader meets the same order everywhere: most first, then by name.
+
+That order is total, so a report does not depend on the order in which files were found.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+
+def ranked(table: pd.DataFrame, *, by: str) -> pd.DataFrame:
+    """Rows by `by`, the largest first; equal ones by the first column, in the order of Unicode code points."""
+    return table.sort_values([by, table.columns[0]], ascending=[False, True], ignore_index=True)
+
+
+def periods(times: "pd.Series[pd.Timestamp]", unit: str) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64]]:
+    """The months (``"M"``) or days (``"D"``) that have messages, ascending and ISO 8601, and how many they have."""
+    starts, messages = np.unique(times.dropna().to_numpy().astype(f"datetime64[{unit}]"), return_counts=True)
+    return np.datetime_as_string(starts), messages
+
+
+def iso_days(times: "pd.Series[pd.Timestamp]") -> "pd.Series[str]":
+    """The days of wall times, ``"2026-11-23"``; ``None`` where there is no time."""
+    days = pd.Series(np.datetime_as_string(times.to_numpy().astype("datetime64[D]")), index=times.index, dtype="str")
+    return days.mask(times.isna())

@@ -1,0 +1,252 @@
+"""The message table: rows of parsed messages in Parquet parts; only what is new is parsed.
+
+Knows nothing of where mail comes from: it is given the files that there are, and gives their rows.
+
+    CACHE/messages/part-0b9f….parquet   rows of one run, zstd; its metadata holds the versions of schema and parser
+"""
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from inboxstats import workers
+from inboxstats.errors import StorageError
+from inboxstats.mail import Location, MessageKey
+from inboxstats.parse import PARSER_VERSION
+from inboxstats.parse.files import Row, Unreadable, read_rows
+
+SCHEMA_VERSION = 1
+"""Raised when a column changes its meaning; parts of another version are made again from the files."""
+
+ROWS_A_PART = 20_000
+"""Rows written at once: bounds the memory of a first run, and what an interrupted one does again."""
+
+MOST_PARTS = 16
+"""More parts than these are made one."""
+
+SCHEMA = pa.schema(
+    [
+        pa.field("file", pa.string(), nullable=False),
+        pa.field("account", pa.string()),
+        pa.field("mailbox", pa.string()),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("version", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("fingerprint", pa.string(), nullable=False),
+        pa.field("sender", pa.string()),
+        pa.field("sender_name", pa.string()),
+        pa.field("subject", pa.string()),
+        pa.field("message_id", pa.string()),
+        pa.field("date", pa.timestamp("us", "UTC")),
+        pa.field("date_offset", pa.int32()),
+        pa.field("received", pa.timestamp("us", "UTC")),
+        pa.field("is_reply", pa.bool_(), nullable=False),
+        pa.field("list_id", pa.string()),
+        pa.field("has_list_unsubscribe", pa.bool_(), nullable=False),
+        pa.field(
+            "attachments",
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("file_name", pa.string()),
+                        pa.field("media_type", pa.string(), nullable=False),
+                        pa.field("size", pa.int64(), nullable=False),
+                        pa.field("inline", pa.bool_(), nullable=False),
+                    ]
+                )
+            ),
+            nullable=False,
+        ),
+        pa.field("language", pa.string()),
+        pa.field("keywords", pa.list_(pa.string()), nullable=False),
+        pa.field("phrases", pa.list_(pa.string()), nullable=False),
+        pa.field("defects", pa.list_(pa.string()), nullable=False),
+    ]
+)
+"""The columns that the message alone tells. docs/schema.md says what each means."""
+
+LISTING_FIELDS = [
+    pa.field("internal_date", pa.timestamp("us", "UTC")),
+    pa.field("flags", pa.list_(pa.string())),
+    pa.field("labels", pa.list_(pa.string())),
+]
+"""The columns that the source's listing tells, and that change while the message does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message file that there is. Account, mailbox, key and the location's version identify its row.
+
+    `file` names it for a person: its path below the collection's root.
+    """
+
+    account: str | None
+    mailbox: str
+    key: MessageKey
+    location: Location
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableFile:
+    """A file that gives no message, and why."""
+
+    entry: Entry
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The table after an update: the rows of the files that there are, how many were parsed for it, and the rest."""
+
+    rows: pa.Table
+    parsed: int
+    unreadable: tuple[UnreadableFile, ...]
+
+
+class MessageTable:
+    """The parts in a cache folder. Two runs at once may both write parts: equal rows are then counted once."""
+
+    def __init__(self, cache: Path) -> None:
+        self._folder = cache / "messages"
+
+    def update(
+        self,
+        entries: Sequence[Entry],
+        *,
+        engine: workers.Engine,
+        worker_count: int,
+        progress: Callable[[int, int], None],
+    ) -> Updated:
+        """Parse the files that have no row yet, keep their rows, and return those of all files.
+
+        `progress` is told how many files are parsed, and of how many. Raises StorageError.
+        """
+        known = self._load()
+        wanted = pa.array([_identity(entry) for entry in entries], pa.string())
+        have = _identities(known)
+        missing = pc.invert(pc.is_in(wanted, value_set=have)).to_pylist()
+        new = [entry for entry, is_missing in zip(entries, missing, strict=True) if is_missing]
+        unreadable: list[UnreadableFile] = []
+        parsed = 0
+        for part in self._parse(new, unreadable, engine=engine, worker_count=worker_count, progress=progress):
+            self._write(part)
+            parsed += part.num_rows
+            known = pa.concat_tables([known, part])
+        self._compact(known)
+        first_rows = pc.index_in(wanted, value_set=_identities(known))
+        return Updated(known.take(pc.drop_null(first_rows)), parsed, tuple(unreadable))
+
+    def _parse(
+        self,
+        new: Sequence[Entry],
+        unreadable: list[UnreadableFile],
+        *,
+        engine: workers.Engine,
+        worker_count: int,
+        progress: Callable[[int, int], None],
+    ) -> Iterator[pa.Table]:
+        by_location = {entry.location: entry for entry in new}
+        rows: list[tuple[Entry, Row]] = []
+        results = workers.run(read_rows, by_location, engine=engine, workers=worker_count)
+        for done, (location, result) in enumerate(results, start=1):
+            match result:
+                case None:
+                    unreadable.append(UnreadableFile(by_location[location], "its parser process died"))
+                case Unreadable(reason):
+                    unreadable.append(UnreadableFile(by_location[location], reason))
+                case _:
+                    rows.append((by_location[location], result))
+            if len(rows) == ROWS_A_PART:
+                yield _table(rows)
+                rows = []
+            progress(done, len(new))
+        if rows:
+            yield _table(rows)
+
+    def _load(self) -> pa.Table:
+        tables = [SCHEMA.empty_table()]
+        for path in self._parts():
+            # A part that cannot be read, or is of another version, is made again from the files.
+            table = _read_part(path)
+            if table is None:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            else:
+                tables.append(table)
+        return pa.concat_tables(tables)
+
+    def _parts(self) -> list[Path]:
+        return sorted(self._folder.glob("part-*.parquet"))
+
+    def _write(self, table: pa.Table) -> None:
+        path = self._folder / f"part-{uuid.uuid4().hex}.parquet"
+        temporary = path.with_suffix(".tmp")
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            pq.write_table(table.replace_schema_metadata(_versions()), temporary, compression="zstd")
+            temporary.chmod(0o600)
+            os.replace(temporary, path)
+        except OSError as problem:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise StorageError(
+                f"Cannot write the message table in {self._folder}: {problem.strerror or problem}. "
+                "Free some space or give yourself the right to write there; no mail is touched."
+            ) from problem
+
+    def _compact(self, known: pa.Table) -> None:
+        """Make many parts one. A run that dies in between leaves equal rows twice, which are counted once."""
+        parts = self._parts()
+        if len(parts) > MOST_PARTS:
+            self._write(known)
+            for path in parts:
+                path.unlink(missing_ok=True)
+
+
+def _versions() -> dict[str, str]:
+    return {"inboxstats": json.dumps({"schema": SCHEMA_VERSION, "parser": PARSER_VERSION})}
+
+
+def _read_part(path: Path) -> pa.Table | None:
+    try:
+        table = pq.read_table(path, memory_map=False)
+    except (OSError, pa.ArrowException):
+        return None
+    if (table.schema.metadata or {}).get(b"inboxstats") != _versions()["inboxstats"].encode():
+        return None
+    return table.replace_schema_metadata(None).cast(SCHEMA)
+
+
+def _table(rows: Iterable[tuple[Entry, Row]]) -> pa.Table:
+    records: list[dict[str, Any]] = [
+        {
+            "file": entry.file,
+            "account": entry.account,
+            "mailbox": entry.mailbox,
+            "key": entry.key,
+            "version": entry.location.version,
+            **row._asdict(),
+        }
+        for entry, row in rows
+    ]
+    return pa.Table.from_pylist(records, schema=SCHEMA)
+
+
+def _identity(entry: Entry) -> str:
+    return "\0".join((entry.account or "", entry.mailbox, entry.key, entry.location.version))
+
+
+def _identities(table: pa.Table) -> pa.Array:
+    columns = [pc.fill_null(table["account"], ""), table["mailbox"], table["key"], table["version"]]
+    joined = pc.binary_join_element_wise(*columns, "\0")
+    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined

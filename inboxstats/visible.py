@@ -1,0 +1,24 @@
+"""Text from mail made harmless for where a reader sees it: a terminal, a figure, a page.
+
+Escaping for a format (HTML, JSON, CSV) is left to those who write it. Standard library only.
+"""
+
+import re
+
+_SPACES = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
+_COMMANDS = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: ESC among them, and CSI in one byte
+    "\u202a-\u202e\u2066-\u2069"  # embeddings, overrides, isolates: they reorder the text around them (UAX #9)
+    "\u2028\u2029"  # end a line where \n does not
+    "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"  # not allowed in XML, so a figure that holds them is broken
+)
+
+
+def visible(text: str) -> str:
+    """`text` on one line, without a character that commands: each becomes U+FFFD, line ends become a space."""
+    return _COMMANDS.sub("\ufffd", _SPACES.sub(" ", text))
+
+
+def spelled_out(json: str) -> str:
+    r"""JSON text whose commanding characters are escaped, as in ``\u202e``: the same value, safe to look at."""
+    return _COMMANDS.sub(lambda match: match.group() if match.group() == "\n" else f"\\u{ord(match.group()):04x}", json)

@@ -1,0 +1,46 @@
+"""The command line as a whole: help, version, start-up, what is imported."""
+
+import subprocess
+import sys
+
+import pytest
+from command import Inboxstats
+
+from inboxstats import __version__
+from inboxstats.errors import ExitCode
+
+
+def test_help_names_the_commands_and_the_exit_codes(inboxstats: Inboxstats) -> None:
+    done = inboxstats("--help")
+    text = " ".join(done.out.split())
+    assert done.code == 0
+    for command in ("demo", "fetch", "report"):
+        assert command in text
+    for code in (code for code in ExitCode if code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)):
+        assert f"{code.value} " in text
+    assert "130/143 interrupted" in text
+
+
+@pytest.mark.parametrize("command", ["demo", "fetch", "report"])
+def test_each_command_has_help(inboxstats: Inboxstats, command: str) -> None:
+    done = inboxstats(command, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_the_version_is_told(inboxstats: Inboxstats) -> None:
+    done = inboxstats("--version")
+    assert (done.code, done.out) == (0, f"inboxstats {__version__}\n")
+
+
+def test_an_unknown_command_or_option_is_a_usage_error(inboxstats: Inboxstats) -> None:
+    assert inboxstats("fetsch").code == 2
+    assert inboxstats("fetch", "--prot", "1").code == 2
+    assert inboxstats("fetch", "--port", "none").code == 2
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = "import sys, inboxstats.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    heavy = {"pandas", "numpy", "pyarrow", "matplotlib", "imapclient", "pydantic", "keyring", "jinja2", "rich.progress"}
+    assert heavy & set(done.stdout.split()) == set()

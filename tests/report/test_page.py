@@ -1,0 +1,206 @@
+"""The page in a real Chromium, as a reader has it: nothing runs, nothing leaves, nothing sticks out."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import dataset, row
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from inboxstats.report import export, page
+from inboxstats.report.model import Report, build
+from inboxstats.report.wording import cell
+
+from .conftest import NOW
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    if CHROMIUM is None:
+        reason = "Chromium is not installed: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def pages(ordinary: Report, empty: Report, hostile: Report) -> dict[str, str]:
+    """The page of each report, drawn once."""
+    reports = {"ordinary": ordinary, "empty": empty, "hostile": hostile}
+    return {kind: page.render(report) for kind, report in reports.items()}
+
+
+@pytest.fixture
+def files(pages: dict[str, str], tmp_path: Path) -> dict[str, Path]:
+    """The same as files."""
+    for kind, html in pages.items():
+        (tmp_path / f"{kind}.html").write_text(html, "utf-8")
+    return {kind: tmp_path / f"{kind}.html" for kind in pages}
+
+
+class Visit:
+    """A page that is open, and all that it did which a report must not do."""
+
+    def __init__(self, browser: Browser, path: Path, *, width: int, scheme: Any = "light") -> None:
+        self.misdeeds: list[str] = []
+        self._address = path.as_uri()
+        self.page: Page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.page.on("request", self._note_request)
+        self.page.on("console", lambda message: self.misdeeds.append(f"console: {message.text}"))
+        self.page.on("pageerror", lambda error: self.misdeeds.append(f"error: {error}"))
+        self.page.on("dialog", self._note_dialog)
+        self.page.goto(self._address)
+        self.page.wait_for_load_state("networkidle")
+
+    def _note_request(self, request: Any) -> None:
+        if request.url != self._address and not request.url.startswith("data:"):
+            self.misdeeds.append(f"request: {request.url}")
+
+    def _note_dialog(self, dialog: Any) -> None:
+        self.misdeeds.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("kind", ["ordinary", "empty", "hostile"])
+def test_nothing_runs_nothing_leaves_nothing_sticks_out(
+    kind: str, width: int, scheme: str, browser: Browser, files: dict[str, Path]
+) -> None:
+    visit = Visit(browser, files[kind], width=width, scheme=scheme)
+    figures = visit.page.eval_on_selector_all("img", "all => all.map(image => image.naturalWidth)")
+    shown = visit.page.evaluate("document.documentElement.scrollWidth")
+    scripts = visit.page.evaluate(
+        "document.querySelectorAll('script, iframe, object, form, [onload], [onerror]').length"
+    )
+    visit.page.close()
+    assert visit.misdeeds == []
+    assert len(figures) == (0 if kind == "empty" else 10)
+    assert all(natural > 0 for natural in figures)
+    assert shown <= width
+    assert scripts == 0
+
+
+def test_a_policy_that_is_broken_is_noticed(browser: Browser, tmp_path: Path, pages: dict[str, str]) -> None:
+    broken = pages["ordinary"].replace("</main>", "<script>alert(1)</script><img src='http://127.0.0.1:9/x'></main>")
+    (tmp_path / "report.html").write_text(broken, "utf-8")
+    visit = Visit(browser, tmp_path / "report.html", width=1280)
+    visit.page.close()
+    assert len([misdeed for misdeed in visit.misdeeds if "Content Security Policy" in misdeed]) == 2
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")])
+def test_each_reader_gets_a_figure_of_their_own(
+    width: int, scheme: str, browser: Browser, files: dict[str, Path], ordinary: Report
+) -> None:
+    visit = Visit(browser, files["ordinary"], width=width, scheme=scheme)
+    chosen = visit.page.eval_on_selector("#senders img", "image => [image.currentSrc, image.width]")
+    background = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    visit.page.close()
+    sources = page.figures(ordinary["senders"])
+    assert chosen[0] == sources[f"{scheme} {'narrow' if width == 390 else 'wide'}"]
+    assert chosen[1] == (340 if width == 390 else 590)  # its own size: twelve pixels of text are twelve pixels
+    assert background == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(27, 31, 38)")
+
+
+@pytest.mark.parametrize("kind", ["ordinary", "hostile"])
+def test_the_tables_hold_the_figures_of_report_json(
+    kind: str, pages: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    report = request.getfixturevalue(kind)
+    tables = Tables()
+    tables.feed(pages[kind])
+    for name, statistic in export.to_json(report)["statistics"].items():
+        if report[name].is_empty:
+            assert name not in tables.rows
+            continue
+        columns = statistic["columns"]
+        wanted = [
+            [
+                str(value) if isinstance(value, int | float) else cell(column, value)
+                for column, value in zip(columns, line, strict=True)
+            ]
+            for line in statistic["rows"]
+        ]
+        assert tables.rows[name] == wanted
+
+
+def test_the_page_reconciles_and_names_what_could_not_be_read(pages: dict[str, str]) -> None:
+    html = pages["ordinary"]
+    assert "7 files = 5 messages + 1 duplicate + 1 unreadable" in html
+    assert "INBOX/7.eml" in html
+    assert "too large" in html
+    assert "5 January 2026 to 2 March 2026" in html
+
+
+def test_filters_zone_and_clock_are_told() -> None:
+    data = dataset(row(), mailboxes=("INBOX",), timezone="Europe/Berlin", clock="received", duplicates="keep")
+    html = page.render(build(data, generated=NOW, top=0))
+    for fact in ("mailbox INBOX", "Europe/Berlin", "when messages arrived", "counted each time", "03:15 CET"):
+        assert fact in html
+
+
+def test_no_mail_is_said_kindly_and_draws_no_axes(pages: dict[str, str]) -> None:
+    assert "There is no mail here yet" in pages["empty"]
+    assert "<img" not in pages["empty"]
+
+
+def test_a_statistic_that_counted_nothing_says_so(pages: dict[str, str]) -> None:
+    html = page.render(build(dataset(row(when=None)), generated=NOW, top=0))
+    assert html.count("Nothing to count here") == 8  # five of time, keywords, attachments, lists
+    assert "Nothing to count here" not in pages["ordinary"]
+
+
+def test_the_same_report_is_the_same_bytes_and_made_in_a_few_seconds(hostile: Report, pages: dict[str, str]) -> None:
+    start = time.process_time()
+    assert page.render(hostile) == pages["hostile"]
+    assert time.process_time() - start < 10  # 1.5 s on an idle core
+
+
+class Tables(HTMLParser):
+    """The body rows of each section's table; a number as its exact value, a text as it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[str, list[list[str]]] = {}
+        self._section = ""
+        self._cell: str | None = None
+        self._value: str | None = None
+        self._body = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        if tag == "section":
+            self._section = attributes.get("id") or ""
+        elif tag == "tbody":
+            self._body = True
+            self.rows[self._section] = []
+        elif tag == "tr" and self._body:
+            self.rows[self._section].append([])
+        elif tag in ("td", "th") and self._body:
+            self._cell, self._value = "", None
+        elif tag == "data":
+            self._value = attributes["value"]
+
+    def handle_data(self, data: str) -> None:
+        if self._cell is not None:
+            self._cell += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "tbody":
+            self._body = False
+        elif tag in ("td", "th") and self._cell is not None:
+            self.rows[self._section][-1].append(self._cell if self._value is None else self._value)
+            self._cell = None

@@ -1,0 +1,47 @@
+"""What the scripted IMAP server (scripted.py) keeps: mailboxes of messages, and which of them a sequence set names."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+ANY_DAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message as the server keeps it; `size` is the RFC822.SIZE that it claims, the true one unless given."""
+
+    data: bytes
+    flags: str = r"\Seen"
+    internal_date: datetime = ANY_DAY
+    size: int | None = None
+
+
+@dataclass(slots=True)
+class Box:
+    """A mailbox: messages by UID, ascending. Tests change it while it is served.
+
+    `uid_validity` is sent as it is, ``None`` leaves it out; `attributes` are those of LIST.
+    """
+
+    messages: dict[int, Stored] = field(default_factory=dict)
+    uid_validity: int | str | None = 1
+    attributes: str = r"\HasNoChildren"
+
+    @property
+    def uid_next(self) -> int:
+        return max(self.messages, default=0) + 1
+
+
+def box(*messages: bytes, first_uid: int = 1) -> Box:
+    """A mailbox of these messages with rising UIDs."""
+    return Box({uid: Stored(data) for uid, data in enumerate(messages, first_uid)})
+
+
+def numbers(sequence_set: str, *, most: int) -> set[int]:
+    """Those that ``1,3:5,9:*`` holds; ``*`` is `most`, and a range may run backwards (RFC 9051, section 9)."""
+    found: set[int] = set()
+    for part in sequence_set.replace("*", str(most)).split(","):
+        first, _, last = part.partition(":")
+        low, high = sorted((int(first), int(last or first)))
+        found.update(range(low, min(high, most) + 1))
+    return found

@@ -1,0 +1,297 @@
+"""A connection of the scripted IMAP server: the right answers of RFC 9051, and the script that says where to depart.
+
+Speaks what a reader of mail needs, and changes nothing. Tests begin at scripted.py.
+"""
+
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from typing import Literal, NoReturn
+
+from scripted_mailbox import Box, Stored, numbers
+
+CAPABILITIES = "IMAP4rev1 ID UNSELECT"
+ARGUMENT = re.compile(rb'"((?:[^"\\]|\\.)*)"|\{(\d+)\+?\}\r\n|([^\s"]+)', re.DOTALL)
+
+BodyFault = Literal["missing", "nil", "absent", "refused"]
+
+
+class _Dropped(Exception):  # noqa: N818 - not an error: the end of a connection
+    pass
+
+
+Fault = Callable[["Session", str, str], None]
+"""Takes the session, the tag and the command line without its tag, and answers in the server's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Meets commands that begin with `command` with `fault`: all of them, or the nth (from 1) of all connections."""
+
+    command: str
+    fault: Fault
+    nth: int | None
+
+
+@dataclass(slots=True)
+class Script:
+    """What there is to serve, and how to depart from it.
+
+    log       -- every command line received, without its tag, in the order of arrival
+    greeting  -- the first line; ``None`` says nothing at all
+    bodies    -- what is wrong with a UID's body: ``missing`` (a FETCH answer without it), ``nil``, ``absent``
+                 (no FETCH answer for this UID) or ``refused`` (NO for any command that asks for it)
+    most      -- how many connections are served at once; one more gets a BYE
+    bytes_each -- how many bytes a connection may send before it breaks off
+    """
+
+    mailboxes: dict[bytes, Box]
+    password: str
+    log: list[str] = field(default_factory=list)
+    greeting: bytes | None = b"* OK ready"
+    bodies: dict[int, BodyFault] = field(default_factory=dict)
+    most: int = 100
+    bytes_each: int | None = None
+    rules: list[Rule] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    sessions: set["Session"] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    _seen: dict[str, int] = field(default_factory=dict)
+
+    def fault_for(self, line: str) -> Fault | None:
+        """What is to happen to this command, which is counted and logged."""
+        with self.lock:
+            self.log.append(line)
+            fitting = [rule for rule in self.rules if line.upper().startswith(rule.command)]
+            for command in {rule.command for rule in fitting}:
+                self._seen[command] = self._seen.get(command, 0) + 1
+            return next((rule.fault for rule in fitting if rule.nth in (None, self._seen[rule.command])), None)
+
+
+class TCP(ThreadingTCPServer):
+    """Listens, and gives each connection a thread."""
+
+    daemon_threads = False
+    allow_reuse_address = True
+    request_queue_size = 50
+    script: Script
+
+
+class Session(StreamRequestHandler):
+    """One connection. Faults may use `send`, `send_bytes`, `answer`, `drop` and `script`."""
+
+    server: TCP
+    wbufsize = 65_536
+    disable_nagle_algorithm = True
+    bytes_left: int | None = None
+    """How many more bytes may be sent before the connection ends."""
+    _box: Box | None = None
+    _is_in: bool = False
+
+    @property
+    def script(self) -> Script:
+        """What the server was told."""
+        return self.server.script
+
+    def handle(self) -> None:
+        """Greets, then answers until the connection ends. What is still to be sent goes after that."""
+        with self.script.lock:
+            self.script.sessions.add(self)
+            is_too_many = len(self.script.sessions) > self.script.most
+        self.bytes_left = self.script.bytes_each
+        try:
+            if not self.script.stopping.is_set():
+                self._serve(is_too_many=is_too_many)
+        except (_Dropped, OSError):
+            pass
+        finally:
+            with self.script.lock:
+                self.script.sessions.discard(self)
+
+    def shut(self) -> None:
+        """Ends the connection from another thread."""
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self, *, is_too_many: bool) -> None:
+        if is_too_many:
+            self.send("* BYE Too many connections")
+            return
+        if self.script.greeting is not None:
+            self.send_bytes(self.script.greeting + b"\r\n")
+            self.wfile.flush()
+        for tag, line in iter(self._command, None):
+            fault = self.script.fault_for(line)
+            if fault:
+                fault(self, tag, line)
+            else:
+                self.answer(tag, line)
+            if line.upper() == "LOGOUT":
+                return
+            self.wfile.flush()
+
+    def _command(self) -> tuple[str, str] | None:
+        """A tag and the rest of a command, with its literals in their places (RFC 9051, section 4.3)."""
+        line = self.rfile.readline()
+        while literal := re.search(rb"\{(\d+)(\+?)\}\r\n$", line):
+            if not literal[2]:
+                self.send("+ go on")
+                self.wfile.flush()
+            line += self.rfile.read(int(literal[1])) + self.rfile.readline()
+        tag, _, rest = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape").partition(" ")
+        return (tag, rest) if line else None
+
+    def answer(self, tag: str, line: str) -> None:
+        """Answers a command as the RFC says."""
+        name, _, rest = line.partition(" ")
+        if name.upper() == "UID":
+            verb, _, rest = rest.partition(" ")
+            name = f"UID {verb}"
+        method = ANSWERS.get(name.upper())
+        if method is None or (name.upper() not in BEFORE_LOGIN and not self._is_in):
+            self.send(f"{tag} BAD Unknown command, or not now")
+        else:
+            self.send(f"{tag} {method(self, rest)}")
+
+    def send(self, line: str) -> None:
+        """One line."""
+        self.send_bytes(line.encode("utf-8", "surrogateescape") + b"\r\n")
+
+    def send_bytes(self, data: bytes) -> None:
+        """The bytes as they are, as far as `bytes_left` allows."""
+        if self.bytes_left is None:
+            self.wfile.write(data)
+            return
+        self.wfile.write(data[: self.bytes_left])
+        self.bytes_left -= min(len(data), self.bytes_left)
+        if not self.bytes_left:
+            self.drop()
+
+    def drop(self) -> NoReturn:
+        """Ends the connection, once all that was sent is on its way."""
+        raise _Dropped
+
+    def _capability(self, _rest: str) -> str:
+        self.send(f"* CAPABILITY {CAPABILITIES}")
+        return "OK done"
+
+    def _login(self, rest: str) -> str:
+        self._is_in = _arguments(rest)[1] == self.script.password.encode()
+        return "OK done" if self._is_in else "NO [AUTHENTICATIONFAILED] Wrong password"
+
+    def _id(self, _rest: str) -> str:
+        self.send('* ID ("name" "scripted")')
+        return "OK done"
+
+    def _list(self, _rest: str) -> str:
+        for name, each in self.script.mailboxes.items():
+            self.send_bytes(b'* LIST (%b) "/" {%d}\r\n%b\r\n' % (each.attributes.encode(), len(name), name))
+        return "OK done"
+
+    def _status(self, rest: str) -> str:
+        name = _arguments(rest)[0]
+        each = self.script.mailboxes.get(name)
+        if each is None:
+            return "NO [NONEXISTENT] No such mailbox"
+        facts = {"MESSAGES": len(each.messages), "UIDNEXT": each.uid_next, "UIDVALIDITY": each.uid_validity}
+        shown = " ".join(f"{key} {value}" for key, value in facts.items() if value is not None)
+        self.send_bytes(b"* STATUS {%d}\r\n%b (%b)\r\n" % (len(name), name, shown.encode()))
+        return "OK done"
+
+    def _examine(self, rest: str) -> str:
+        self._box = self.script.mailboxes.get(_arguments(rest)[0])
+        if self._box is None:
+            return "NO [NONEXISTENT] No such mailbox"
+        self.send(r"* FLAGS (\Answered \Flagged \Deleted \Seen \Draft)")
+        self.send(f"* {len(self._box.messages)} EXISTS")
+        self.send(f"* OK [UIDNEXT {self._box.uid_next}] next")
+        if self._box.uid_validity is not None:
+            self.send(f"* OK [UIDVALIDITY {self._box.uid_validity}] valid")
+        return "OK [READ-ONLY] done"
+
+    def _uid_search(self, rest: str) -> str:
+        uids = list(self._selected())
+        key, _, of_uids = rest.partition(" ")
+        if key.upper() == "UID":
+            wanted = numbers(of_uids, most=max(uids, default=0))
+            found = [uid for uid in uids if uid in wanted]
+        else:
+            wanted = numbers("1:*" if key.upper() == "ALL" else key, most=len(uids))
+            found = [uid for number, uid in enumerate(uids, 1) if number in wanted]
+        self.send(" ".join(["* SEARCH", *map(str, found)]))
+        return "OK done"
+
+    def _uid_fetch(self, rest: str) -> str:
+        asked, _, items = rest.partition(" ")
+        messages = self._selected()
+        chosen = numbers(asked, most=max(messages, default=0))
+        wanted = [(number, uid) for number, uid in enumerate(messages, 1) if uid in chosen]
+        with_body = "BODY" in items.upper()
+        if with_body and any(self.script.bodies.get(uid) == "refused" for _, uid in wanted):
+            return "NO [SERVERBUG] Cannot read this message"
+        for number, uid in wanted:
+            if self.script.bodies.get(uid) != "absent":
+                self.send_bytes(b"* %d FETCH (%b)\r\n" % (number, self._fetched(uid, messages[uid], items.upper())))
+        return "OK done"
+
+    def _fetched(self, uid: int, message: Stored, items: str) -> bytes:
+        facts = [f"UID {uid}".encode()]
+        if "FLAGS" in items:
+            facts.append(f"FLAGS ({message.flags})".encode())
+        if "INTERNALDATE" in items:
+            facts.append(f'INTERNALDATE "{message.internal_date:%d-%b-%Y %H:%M:%S %z}"'.encode())
+        if "RFC822.SIZE" in items:
+            facts.append(f"RFC822.SIZE {len(message.data) if message.size is None else message.size}".encode())
+        if "BODY" in items and self.script.bodies.get(uid) != "missing":
+            literal = b"{%d}\r\n%b" % (len(message.data), message.data)
+            facts.append(b"BODY[] " + (b"NIL" if self.script.bodies.get(uid) == "nil" else literal))
+        return b" ".join(facts)
+
+    def _selected(self) -> dict[int, Stored]:
+        return dict(self._box.messages) if self._box else {}
+
+    def _unselect(self, _rest: str) -> str:
+        self._box = None
+        return "OK done"
+
+    def _noop(self, _rest: str) -> str:
+        return "OK done"
+
+    def _logout(self, _rest: str) -> str:
+        self.send("* BYE Until next time")
+        return "OK done"
+
+
+ANSWERS: Mapping[str, Callable[[Session, str], str]] = {
+    "CAPABILITY": Session._capability,
+    "LOGIN": Session._login,
+    "ID": Session._id,
+    "NOOP": Session._noop,
+    "LOGOUT": Session._logout,
+    "LIST": Session._list,
+    "STATUS": Session._status,
+    "EXAMINE": Session._examine,
+    "SELECT": Session._examine,
+    "UNSELECT": Session._unselect,
+    "UID SEARCH": Session._uid_search,
+    "UID FETCH": Session._uid_fetch,
+}
+BEFORE_LOGIN = {"CAPABILITY", "LOGIN", "ID", "NOOP", "LOGOUT"}
+
+
+def _arguments(rest: str) -> list[bytes]:
+    """Quoted strings, literals and atoms, as the bytes that they mean."""
+    data = rest.encode("utf-8", "surrogateescape")
+    found = []
+    while match := ARGUMENT.match(data.lstrip(b" ")):
+        data = data.lstrip(b" ")[match.end() :]
+        if match[2] is not None:
+            found.append(data[: int(match[2])])
+            data = data[int(match[2]) :]
+        else:
+            found.append(match[3] or re.sub(rb"\\(.)", rb"\1", match[1]))
+    return found

@@ -1,0 +1,190 @@
+"""A path of mail opened for analysis: what is in it, what is parsed again and what is not."""
+
+import mailbox as stdlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import inboxstats
+from inboxstats import table
+from inboxstats.archive import Archive, MailboxState, Owner
+from inboxstats.archive.layout import message_key
+from inboxstats.collection import Collection, open_collection
+from inboxstats.errors import StorageError, UsageError
+from inboxstats.mail import Mailbox, MessageInfo
+from inboxstats.table import Updated
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+def message(number: int, *, sender: str = "ann@example.com") -> bytes:
+    head = f"From: {sender}\r\nDate: Mon, 2 Mar 2026 09:00:00 +0100\r\nMessage-ID: <{number}@example.com>\r\n"
+    return f"{head}Subject: {number}\r\n\r\nHello.\r\n".encode()
+
+
+def update(collection: Collection) -> Updated:
+    return collection.update(engine="serial", workers=1)
+
+
+def eml_tree(folder: Path, count: int = 3) -> Path:
+    (folder / "box").mkdir(parents=True)
+    for number in range(count):
+        (folder / "box" / f"{number}.eml").write_bytes(message(number))
+    return folder
+
+
+def test_only_what_is_new_is_parsed(tmp_path: Path) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    assert update(open_collection(tree)).parsed == 3
+    (tree / "box" / "new.eml").write_bytes(message(9))
+    again = update(open_collection(tree))
+    assert (again.parsed, again.rows.num_rows) == (1, 4)
+    assert update(open_collection(tree)).parsed == 0
+
+
+def test_a_changed_file_is_parsed_again_and_a_deleted_one_is_gone(tmp_path: Path) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    update(open_collection(tree))
+    (tree / "box" / "0.eml").write_bytes(message(0, sender="somebody.else@example.com"))
+    (tree / "box" / "1.eml").unlink()
+    again = update(open_collection(tree))
+    assert (again.parsed, again.rows.num_rows) == (1, 2)
+    assert sorted(again.rows["sender"].to_pylist()) == ["ann@example.com", "somebody.else@example.com"]
+
+
+def test_nothing_is_written_beside_a_users_mail(tmp_path: Path) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    before = sorted(tree.rglob("*"))
+    update(open_collection(tree))
+    assert sorted(tree.rglob("*")) == before
+
+
+def test_an_archive_keeps_its_table_and_joins_the_listing(tmp_path: Path) -> None:
+    archive = Archive.create(tmp_path / "archive", fsync=False)
+    archive.admit("ann", Owner("h", "ann"))
+    inbox = archive.mailbox("ann", Mailbox("INBOX", "/"))
+    inbox.note_name()
+    inbox.store([(message_key(7, uid), message(uid)) for uid in (1, 2)])
+    arrived = datetime(2026, 3, 2, 8, 0, 5, tzinfo=UTC)
+    info = MessageInfo(message_key(7, 1), arrived, frozenset({"\\Seen"}), 100)
+    inbox.note_listing(MailboxState(7), {info.key: info})
+    rows = update(open_collection(tmp_path / "archive")).rows.sort_by("key").to_pylist()
+    assert [(row["account"], row["mailbox"], row["key"]) for row in rows] == [
+        ("ann", "INBOX", "7-1"),
+        ("ann", "INBOX", "7-2"),
+    ]
+    assert [(row["internal_date"], row["flags"]) for row in rows] == [(arrived, ["\\Seen"]), (None, None)]
+    assert list((tmp_path / "archive" / ".cache" / "messages").glob("part-*.parquet"))
+
+
+def test_maildir_mbox_and_eml_in_one_tree_are_all_counted(tmp_path: Path) -> None:
+    tree = eml_tree(tmp_path / "mail", 1)
+    stdlib.Maildir(tree / "Maildir").add(message(10))
+    box = stdlib.mbox(tree / "old.mbox")
+    box.add(message(11))
+    box.close()
+    rows = update(open_collection(tree)).rows
+    assert sorted(rows["mailbox"].to_pylist()) == ["Maildir", "box", "old"]
+
+
+def test_a_single_mbox_file_is_opened(tmp_path: Path) -> None:
+    box = stdlib.mbox(tmp_path / "takeout")
+    box.add(message(1))
+    box.close()
+    rows = update(open_collection(tmp_path / "takeout")).rows
+    assert rows["mailbox"].to_pylist() == ["takeout"]
+    assert rows["file"].to_pylist()[0].startswith("takeout@")
+
+
+def test_what_is_no_mail_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        open_collection(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="holds no mail"):
+        open_collection(tmp_path / "empty")
+    (tmp_path / "thesis.tex").write_text("text")
+    with pytest.raises(UsageError, match="is no mbox"):
+        open_collection(tmp_path / "thesis.tex")
+
+
+def test_a_file_that_cannot_be_read_is_named_and_tried_again(tmp_path: Path) -> None:
+    tree = eml_tree(tmp_path / "mail", 2)
+    (tree / "box" / "loop.eml").symlink_to("loop.eml")
+    found = update(open_collection(tree))
+    assert found.rows.num_rows == 2
+    assert [(each.entry.file, each.reason) for each in found.unreadable] == [
+        ("box/loop.eml", "Too many levels of symbolic links")
+    ]
+    (tree / "box" / "loop.eml").unlink()
+    (tree / "box" / "loop.eml").write_bytes(message(5))
+    assert update(open_collection(tree)).unreadable == ()
+
+
+def test_a_damaged_part_is_made_again(tmp_path: Path, cache: Path) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    before = update(open_collection(tree)).rows
+    (part,) = cache.rglob("part-*.parquet")
+    part.write_bytes(part.read_bytes()[:100])
+    again = update(open_collection(tree))
+    assert (again.parsed, again.rows.equals(before)) == (3, True)
+
+
+def test_a_part_of_another_parser_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    update(open_collection(tree))
+    monkeypatch.setattr(table, "PARSER_VERSION", table.PARSER_VERSION + 1)
+    assert update(open_collection(tree)).parsed == 3
+    assert len(list(cache.rglob("part-*.parquet"))) == 1
+
+
+def test_equal_rows_of_two_runs_are_counted_once(tmp_path: Path, cache: Path) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    update(open_collection(tree))
+    (part,) = cache.rglob("part-*.parquet")
+    part.with_name("part-again.parquet").write_bytes(part.read_bytes())
+    assert update(open_collection(tree)).rows.num_rows == 3
+
+
+def test_many_parts_become_one(tmp_path: Path, cache: Path) -> None:
+    tree = eml_tree(tmp_path / "mail", 1)
+    for number in range(table.MOST_PARTS + 2):
+        (tree / "box" / f"more{number}.eml").write_bytes(message(100 + number))
+        update(open_collection(tree))
+    assert len(list(cache.rglob("part-*.parquet"))) <= table.MOST_PARTS
+    again = update(open_collection(tree))
+    assert (again.parsed, again.rows.num_rows) == (0, table.MOST_PARTS + 3)
+
+
+def test_a_first_run_is_written_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.setattr(table, "ROWS_A_PART", 2)
+    tree = eml_tree(tmp_path / "mail", 5)
+    assert update(open_collection(tree)).rows.num_rows == 5
+    assert sorted(pq.read_metadata(part).num_rows for part in cache.rglob("part-*.parquet")) == [1, 2, 2]
+
+
+def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(StorageError, match="Cannot write the message table"):
+        update(open_collection(tree))
+
+
+def test_the_face_for_data_scientists_is_a_typed_frame(tmp_path: Path) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    messages = inboxstats.open_archive(tree).messages(timezone="Europe/Berlin")
+    assert isinstance(messages, pd.DataFrame)
+    assert messages.groupby("sender").size().to_dict() == {"ann@example.com": 3}
+    assert messages["local"].dt.hour.tolist() == [9, 9, 9]
+    assert str(messages["when"].dtype) == "datetime64[us, UTC]"
+    assert str(messages["size"].dtype) == "int64[pyarrow]"
+    assert inboxstats.open_archive(os.fspath(tree)).root == tree

@@ -1,0 +1,117 @@
+"""config.toml: read, or refused with line and key."""
+
+from pathlib import Path
+
+import pytest
+
+from inboxstats import config
+from inboxstats.errors import StorageError, UsageError
+
+WHOLE = """
+archive = "~/Mail/inboxstats"
+timezone = "Europe/Berlin"
+identity = ["me@example.org"]
+[accounts.work]
+host = "imap.example.org"
+port = 993
+user = "me@example.org"
+security = "tls"
+password_command = ["pass", "show", "mail/work"]
+mailboxes = ["INBOX", "Sent"]
+threads = 8
+[report]
+out = "~/inboxstats"
+formats = ["html", "json"]
+keep = 30
+[digest]
+to = "me@example.org"
+"""
+
+
+def read(tmp_path: Path, text: str) -> config.Config:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return config.read(path)
+
+
+def refusal(tmp_path: Path, text: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, text)
+    return str(caught.value).replace(str(tmp_path / "config.toml"), "FILE")
+
+
+def test_the_documented_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    found = read(tmp_path, WHOLE)
+    assert found.archive == Path("/home/me/Mail/inboxstats")
+    assert found.timezone == "Europe/Berlin"
+    assert found.identity == ("me@example.org",)
+    work = found.accounts["work"]
+    assert (work.host, work.port, work.user, work.security) == ("imap.example.org", 993, "me@example.org", "tls")
+    assert work.password_command == ("pass", "show", "mail/work")
+    assert (work.mailboxes, work.threads) == (("INBOX", "Sent"), 8)
+    assert (found.report.out, found.report.formats) == (Path("/home/me/inboxstats"), ("html", "json"))
+    assert found.digest is not None
+    assert found.digest.to == "me@example.org"
+
+
+def test_no_file_is_the_defaults(tmp_path: Path) -> None:
+    found = config.read(tmp_path / "none.toml")
+    assert found == config.Config()
+    assert (found.accounts, found.report.formats) == ({}, ("html",))
+
+
+def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
+    account = read(tmp_path, '[accounts.a]\nhost = "h"\nuser = "u"').accounts["a"]
+    assert (account.security, account.port, account.mailboxes, account.threads) == ("tls", None, ("INBOX",), 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("archive = \n", "FILE: no valid TOML: Invalid value (at line 1, column 11)."),
+        ("\n\narchiv = 'x'\n", "FILE, line 3: unknown key 'archiv'. Did you mean 'archive'?"),
+        (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\n# usr\nusr = 'u'\n",
+            "FILE, line 5: unknown key 'accounts.a.usr'. Did you mean 'user'?",
+        ),
+        ("[accounts.'x.y']\nhost = 'h'\n", "FILE, line 1: accounts.x.y.user is missing. Add it."),
+        (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\npassword = 'hunter2'\n",
+            "FILE, line 4: accounts.a.password: a password never stands in this file. "
+            "Use password_command, or a keyring.",
+        ),
+        (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\nport = 70000\n",
+            "FILE, line 4: accounts.a.port: Input should be less than or equal to 65535.",
+        ),
+        (
+            "timezone = 'Mars/Olympus'\n",
+            "FILE, line 1: timezone: 'Mars/Olympus' is no time zone; write one like Europe/Berlin.",
+        ),
+        (
+            "[report]\nformats = ['html', 'doc']\n",
+            "FILE, line 2: report.formats: Input should be 'html', 'json' or 'csv'.",
+        ),
+        ("[reports]\nout = 'x'\n", "FILE, line 1: unknown key 'reports'. Did you mean 'report'?"),
+    ],
+)
+def test_a_mistake_is_a_sentence_with_line_and_key(tmp_path: Path, text: str, sentence: str) -> None:
+    assert refusal(tmp_path, text) == sentence
+
+
+def test_several_mistakes_are_all_told(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "a = 1\nb = 2\n").count("unknown key") == 2
+
+
+def test_a_value_is_never_repeated(tmp_path: Path) -> None:
+    text = "[accounts.a]\nhost = 'h'\nuser = 'u'\nport = 'hunter2'\npasswort = 'hunter2'"
+    assert "hunter2" not in refusal(tmp_path, text)
+
+
+def test_other_encodings_and_folders_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"archive = 'caf\xe9'")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        config.read(tmp_path / "config.toml")
+    with pytest.raises(StorageError, match="Cannot read"):
+        config.read(tmp_path)

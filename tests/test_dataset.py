@@ -1,0 +1,112 @@
+"""Which messages count, and at what time. Expected values are worked out by hand."""
+
+from datetime import date
+from datetime import datetime as at
+
+import pytest
+from factories import dataset, row
+
+
+def utc(text: str) -> at:
+    return at.fromisoformat(text + "+00:00")
+
+
+def hours(found: object) -> list[int]:
+    return found.messages["local"].dt.hour.tolist()  # type: ignore[attr-defined]
+
+
+def test_totals_add_up() -> None:
+    attachment = {"file_name": "a.pdf", "media_type": "application/pdf", "size": 9, "inline": False}
+    found = dataset(
+        row(1, list_id="x", has_list_unsubscribe=True, attachments=[attachment, attachment]),
+        row(2, sender=None, when=None, attachments=[attachment]),
+        row(3, fingerprint="1"),
+        unreadable=2,
+    ).totals
+    assert (found.files, found.messages, found.duplicates, found.unreadable) == (5, 2, 1, 2)
+    assert found.files == found.messages + found.duplicates + found.unreadable
+    assert (found.undated, found.without_sender, found.bytes) == (1, 1, 2000)
+    assert (found.messages_with_attachments, found.attachments) == (2, 3)
+    assert (found.with_list_id, found.with_list_unsubscribe) == (1, 1)
+
+
+def test_copies_count_once_unless_kept() -> None:
+    copies = [row(1), row(2, fingerprint="1"), row(3, fingerprint="1")]
+    assert dataset(*copies).totals.duplicates == 2
+    assert dataset(*copies, duplicates="keep").totals.messages == 3
+
+
+def test_which_copy_counts_does_not_depend_on_the_order_of_files() -> None:
+    one, other = row(1, mailbox="INBOX"), row(2, mailbox="Archive", fingerprint="1")
+    assert dataset(one, other).messages["file"].tolist() == dataset(other, one).messages["file"].tolist()
+
+
+def test_the_received_clock_takes_internal_date_then_received_then_date() -> None:
+    date, received, internal_date = "2026-03-02T01:00:00+00:00", utc("2026-03-02T02:00:00"), utc("2026-03-02T03:00:00")
+    found = dataset(
+        row(1, when=date, received=received, internal_date=internal_date),
+        row(2, when=date, received=received),
+        row(3, when=date),
+        clock="received",
+    )
+    assert sorted(hours(found)) == [1, 2, 3]
+
+
+def test_the_date_clock_takes_the_header_alone() -> None:
+    found = dataset(row(1, when=None, internal_date=utc("2026-03-02T03:00:00")), clock="date")
+    assert (found.totals.undated, found.first, found.last) == (1, None, None)
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "day"),
+    [("UTC", 4, 3), ("Europe/Berlin", 5, 3), ("America/New_York", 23, 2), ("sender", 23, 2), ("Asia/Kolkata", 10, 3)],
+)
+def test_local_time_is_the_readers_or_the_senders(zone: str, hour: int, day: int) -> None:
+    found = dataset(row(1, when="2026-03-02T23:30:00-05:00"), timezone=zone)
+    local = found.messages["local"][0]
+    assert (local.hour, local.day, local.minute) == (hour, day, 0 if zone == "Asia/Kolkata" else 30)
+
+
+def test_a_sender_without_a_date_is_in_utc() -> None:
+    found = dataset(row(1, when=None, internal_date=utc("2026-03-02T03:00:00")), clock="received", timezone="sender")
+    assert hours(found) == [3]
+
+
+def test_daylight_saving_is_followed() -> None:
+    summer, winter = row(1, when="2026-07-01T10:00:00+00:00"), row(2, when="2026-01-01T10:00:00+00:00")
+    assert hours(dataset(summer, winter, timezone="Europe/Berlin")) == [11, 12]
+
+
+def test_both_ends_of_a_period_are_in_it() -> None:
+    rows = [row(day, when=f"2026-03-0{day}T23:59:59+00:00") for day in range(1, 6)]
+    found = dataset(*rows, since=date(2026, 3, 2), until=date(2026, 3, 4))
+    assert found.messages["local"].dt.day.tolist() == [2, 3, 4]
+
+
+def test_a_period_is_in_the_readers_time_zone() -> None:
+    late = row(1, when="2026-03-01T23:30:00+00:00")
+    assert dataset(late, since=date(2026, 3, 2), timezone="Europe/Berlin").totals.messages == 1
+    assert dataset(late, since=date(2026, 3, 2), timezone="UTC").totals.messages == 0
+
+
+def test_an_undated_message_is_in_no_period() -> None:
+    assert dataset(row(1, when=None)).totals.messages == 1
+    assert dataset(row(1, when=None), since=date(1970, 1, 1)).totals.files == 0
+
+
+def test_accounts_and_mailboxes_are_globs() -> None:
+    rows = [row(1, account="work"), row(2, account="home"), row(3, account="work", mailbox="Lists/python")]
+    assert dataset(*rows, accounts=("w*",)).totals.messages == 2
+    assert dataset(*rows, mailboxes=("Lists/*", "Sent")).totals.messages == 1
+    assert dataset(*rows, accounts=("home",), mailboxes=("Lists/*",)).totals.messages == 0
+    assert dataset(row(1, account=None), accounts=("*",)).totals.messages == 0
+
+
+def test_no_mail_is_a_dataset_too() -> None:
+    found = dataset()
+    assert (found.totals.files, len(found.dated), found.first) == (0, 0, None)
+
+
+def test_the_domain_follows_the_last_at() -> None:
+    found = dataset(row(1, sender='"a@b"@example.org.'), row(2, sender=None))
+    assert found.messages["domain"].fillna("").tolist() == ["example.org", ""]

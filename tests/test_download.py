@@ -1,0 +1,264 @@
+"""The threads and their queue, against connections that fail as told. Real servers: tests/test_fetch.py."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from inboxstats.archive import MailboxFolder
+from inboxstats.archive.layout import message_key
+from inboxstats.download import CHUNK_BYTES, CHUNK_MESSAGES, RECONNECTS, Downloaded, Wanted, chunks, download
+from inboxstats.errors import CredentialsError, InboxstatsError, NetworkError, ServerRefusalError, StorageError
+from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+
+INBOX = Mailbox("INBOX")
+
+
+class Scripted:
+    """A connection whose answers a test gives: `answer(keys)` is the messages, or raises."""
+
+    def __init__(self, answer: Callable[[Sequence[MessageKey]], list[MessageKey]], *, refuses: int = 0) -> None:
+        self.answer = answer
+        self.refuses = refuses
+        self.asked: list[list[MessageKey]] = []
+        self.connects = 0
+        self.closed = False
+        self.aborted = threading.Event()
+
+    def connect(self) -> None:
+        self.connects += 1
+        if self.refuses:
+            self.refuses -= 1
+            raise NetworkError("too many connections")
+
+    def fetch(
+        self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0
+    ) -> Iterator[tuple[MessageKey, bytes]]:
+        assert mailbox == INBOX
+        assert expected_bytes >= 0
+        self.asked.append(list(keys))
+        for key in self.answer(keys):
+            yield key, body(key)
+
+    def abort(self) -> None:
+        self.aborted.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def body(key: MessageKey) -> bytes:
+    return f"Subject: {key}\r\n\r\n".encode()
+
+
+def everything(keys: Sequence[MessageKey]) -> list[MessageKey]:
+    return list(keys)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> MailboxFolder:
+    inbox = MailboxFolder(tmp_path / "INBOX", INBOX, fsync=False)
+    inbox.note_name()
+    return inbox
+
+
+def wanted(folder: MailboxFolder, count: int, *, size: int = 1000) -> Wanted:
+    infos = [MessageInfo(message_key(7, uid), size=size) for uid in range(1, count + 1)]
+    return Wanted(folder, {info.key: info for info in infos})
+
+
+def run(folder: MailboxFolder, count: int, *connections: Scripted) -> Downloaded:
+    return download([wanted(folder, count)], connections, progress=lambda *_: None, wait=lambda _: None)
+
+
+def test_chunks_are_bounded_by_count_and_by_bytes(folder: MailboxFolder) -> None:
+    by_count = [len(chunk.infos) for chunk in chunks(wanted(folder, 120, size=1))]
+    assert by_count == [CHUNK_MESSAGES, CHUNK_MESSAGES, 120 - 2 * CHUNK_MESSAGES]
+    by_bytes = [len(chunk.infos) for chunk in chunks(wanted(folder, 5, size=CHUNK_BYTES // 2))]
+    assert by_bytes == [2, 2, 1]
+    assert [len(chunk.infos) for chunk in chunks(wanted(folder, 2, size=CHUNK_BYTES * 3))] == [1, 1]
+
+
+def test_every_message_is_stored_once_by_several_threads(folder: MailboxFolder) -> None:
+    connections = [Scripted(everything) for _ in range(4)]
+    done = run(folder, 500, *connections)
+    assert (done.stored, done.failed, done.left, done.error) == (500, (), 0, None)
+    assert done.bytes == sum(len(body(key)) for key in wanted(folder, 500).messages)
+    asked = [key for connection in connections for keys in connection.asked for key in keys]
+    assert sorted(asked) == sorted(wanted(folder, 500).messages)
+    assert folder.stored() == set(wanted(folder, 500).messages)
+    assert all(connection.closed for connection in connections)
+
+
+def test_there_are_no_more_threads_than_chunks(folder: MailboxFolder) -> None:
+    connections = [Scripted(everything) for _ in range(8)]
+    run(folder, CHUNK_MESSAGES * 2, *connections)
+    assert sum(connection.connects > 0 for connection in connections) <= 2
+
+
+def test_a_dropped_connection_is_made_again_and_its_chunk_fetched(folder: MailboxFolder) -> None:
+    drops = iter([NetworkError("dropped"), None])
+
+    def answer(keys: Sequence[MessageKey]) -> list[MessageKey]:
+        if problem := next(drops, None):
+            raise problem
+        return list(keys)
+
+    done = run(folder, 10, Scripted(answer))
+    assert (done.stored, done.error) == (10, None)
+
+
+def test_a_message_that_breaks_its_chunk_is_found_and_the_others_are_stored(folder: MailboxFolder) -> None:
+    bad = message_key(7, 13)
+
+    def answer(keys: Sequence[MessageKey]) -> list[MessageKey]:
+        if bad in keys:
+            raise ServerRefusalError("NO, not that one")
+        return list(keys)
+
+    done = run(folder, CHUNK_MESSAGES, Scripted(answer))
+    assert done.stored == CHUNK_MESSAGES - 1
+    assert [(failure.mailbox, failure.key, failure.reason) for failure in done.failed] == [
+        ("INBOX", bad, "NO, not that one")
+    ]
+    assert done.error is None
+
+
+def test_all_messages_refused_are_all_named(folder: MailboxFolder) -> None:
+    def refuse(_: Sequence[MessageKey]) -> list[MessageKey]:
+        raise ServerRefusalError("NO")
+
+    done = run(folder, 40, Scripted(refuse))
+    assert sorted(failure.key for failure in done.failed) == sorted(wanted(folder, 40).messages)
+    assert (done.stored, done.left, done.error) == (0, 0, None)
+
+
+def test_messages_left_out_of_an_answer_are_told_apart_from_failures(folder: MailboxFolder) -> None:
+    done = run(folder, 3, Scripted(lambda keys: list(keys)[:2]))
+    assert done.stored == 2
+    assert done.absent == {"INBOX": frozenset({message_key(7, 3)})}
+    assert done.failed == ()
+
+
+def test_a_server_that_takes_fewer_connections_is_served_with_fewer(folder: MailboxFolder) -> None:
+    willing, refused = Scripted(everything), Scripted(everything, refuses=100)
+    done = run(folder, 500, willing, refused)
+    assert (done.stored, done.error) == (500, None)
+    assert refused.asked == []
+
+
+def test_alone_a_thread_tries_again_for_a_while(folder: MailboxFolder) -> None:
+    waits: list[float] = []
+    connection = Scripted(everything, refuses=RECONNECTS)
+    done = download([wanted(folder, 3)], [connection], progress=lambda *_: None, wait=waits.append)
+    assert (done.stored, done.error) == (3, None)
+    assert len(waits) == RECONNECTS
+    assert all(0 <= wait <= 2**attempt for attempt, wait in enumerate(waits))
+
+
+def test_a_server_that_stays_away_ends_the_run_and_says_what_is_left(folder: MailboxFolder) -> None:
+    done = run(folder, 70, Scripted(everything, refuses=100))
+    assert isinstance(done.error, NetworkError)
+    assert (done.stored, done.left) == (0, 70)
+
+
+def test_a_server_that_drops_every_fetch_ends_the_run(folder: MailboxFolder) -> None:
+    def drop(_: Sequence[MessageKey]) -> list[MessageKey]:
+        raise NetworkError("dropped")
+
+    done = run(folder, 200, Scripted(drop))
+    assert isinstance(done.error, NetworkError)
+    assert done.stored == 0
+    assert done.left + len(done.failed) == 200
+
+
+def test_a_wrong_password_is_tried_once(folder: MailboxFolder) -> None:
+    class Refusing(Scripted):
+        def connect(self) -> None:
+            self.connects += 1
+            raise CredentialsError("no")
+
+    connection = Refusing(everything)
+    done = run(folder, 3, connection)
+    assert isinstance(done.error, CredentialsError)
+    assert connection.connects == 1
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_is_stored(
+    folder: MailboxFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = folder.store
+    calls = []
+
+    def store(messages: Iterator[tuple[MessageKey, bytes]]) -> list[MessageKey]:
+        calls.append(1)
+        if len(calls) > 2:
+            raise StorageError("no space is left on the disk")
+        return real(messages)
+
+    monkeypatch.setattr(folder, "store", store)
+    done = run(folder, CHUNK_MESSAGES * 4, Scripted(everything))
+    assert isinstance(done.error, StorageError)
+    assert (done.stored, done.left) == (CHUNK_MESSAGES * 2, CHUNK_MESSAGES * 2)
+    assert len(folder.stored()) == CHUNK_MESSAGES * 2
+
+
+def test_an_interrupt_stops_the_threads_and_keeps_whole_files(
+    folder: MailboxFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(BaseException):
+        pass
+
+    stalled = threading.Event()
+    connections: list[Scripted] = []
+
+    def stall(keys: Sequence[MessageKey]) -> list[MessageKey]:
+        if message_key(7, 1) in keys:
+            return list(keys)
+        stalled.set()
+        for connection in connections:
+            connection.aborted.wait(30)
+        raise NetworkError("cut")
+
+    def progress(messages: int, size: int) -> None:
+        assert (messages, size > 0) == (1, True)
+
+    connections += [Scripted(stall), Scripted(stall)]
+    real_wait = threading.Event.wait
+
+    def interrupting_wait(event: threading.Event, timeout: float | None = None) -> bool:
+        if timeout == 0.2 and stalled.is_set() and not connections[0].aborted.is_set():
+            raise Interrupted
+        return real_wait(event, timeout)
+
+    began = time.monotonic()
+    monkeypatch.setattr(threading.Event, "wait", interrupting_wait)
+    with pytest.raises(Interrupted):
+        download([wanted(folder, CHUNK_MESSAGES * 6)], connections, progress=progress, wait=lambda _: None)
+    assert time.monotonic() - began < 5
+    assert all(connection.closed for connection in connections)
+    assert {key: location.read() for key, location in folder.locations().items()} == {
+        key: body(key) for key in folder.stored()
+    }
+
+
+def test_a_bug_in_a_thread_reaches_the_caller(folder: MailboxFolder) -> None:
+    def bug(_: Sequence[MessageKey]) -> list[MessageKey]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(folder, 3, Scripted(bug))
+
+
+def test_an_error_has_an_exit_code() -> None:
+    assert {kind.__name__: int(kind("").exit_code) for kind in InboxstatsError.__subclasses__()} == {
+        "UsageError": 2,
+        "CredentialsError": 4,
+        "NetworkError": 5,
+        "StorageError": 6,
+        "ArchiveBusyError": 7,
+        "ArchiveDamagedError": 8,
+        "TLSError": 9,
+    }

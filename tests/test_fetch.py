@@ -1,0 +1,281 @@
+"""A run for one account against a server that misbehaves as told. What real servers do: tests/cli and tests/sources."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from scripted import ScriptedServer, bye, drop, reply, untagged
+from scripted_mailbox import ANY_DAY, Box, Stored, box
+from scripted_session import Session
+
+from inboxstats.archive import Archive, Owner
+from inboxstats.errors import CredentialsError, NetworkError, TLSError, UsageError
+from inboxstats.fetch import Fetched, chosen, fetch
+from inboxstats.mail import Mailbox
+from inboxstats.sources.imap import ImapSource, Server
+
+READ_ONLY = re.compile(
+    r"(CAPABILITY|ID|LOGIN|LIST|STATUS|EXAMINE|UID SEARCH|UID FETCH|NOOP|UNSELECT|LOGOUT)(?![A-Z])", re.IGNORECASE
+)
+MESSAGES = [f"Subject: {number}\r\n\r\n{'x' * 2000}\r\n".encode() for number in range(1, 121)]
+
+
+class Silent:
+    """Watches nothing."""
+
+    def listing(self, mailbox: str) -> None: ...
+    def begin(self, messages: int, size: int) -> None: ...
+    def stored(self, messages: int, size: int) -> None: ...
+
+
+@pytest.fixture
+def inbox() -> Box:
+    return box(*MESSAGES)
+
+
+@pytest.fixture
+def server(inbox: Box) -> Iterator[ScriptedServer]:
+    with ScriptedServer({"INBOX": inbox, "Other": box(MESSAGES[0])}) as running:
+        yield running
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive.create(tmp_path / "archive", fsync=False)
+
+
+def run(
+    server: ScriptedServer, archive: Archive, *, threads: int = 3, mailboxes: tuple[str, ...] = ("INBOX",)
+) -> Fetched:
+    address = Server("127.0.0.1", server.port, "user", "none")
+    owner = Owner("127.0.0.1", "user")
+    return fetch(
+        archive,
+        "me",
+        owner,
+        lambda: ImapSource(address, "secret"),
+        mailboxes=mailboxes,
+        threads=threads,
+        watcher=Silent(),
+    )
+
+
+def stored(archive: Archive, mailbox: str = "INBOX") -> dict[int, bytes]:
+    found = archive.mailbox("me", Mailbox(mailbox)).locations()
+    return {int(key.partition("-")[2]): location.read() for key, location in found.items()}
+
+
+def whole(*left_out: int) -> dict[int, bytes]:
+    return {uid: data for uid, data in enumerate(MESSAGES, start=1) if uid not in left_out}
+
+
+def body_fetches(server: ScriptedServer) -> list[str]:
+    return [line for line in server.log if "BODY" in line]
+
+
+def test_all_is_fetched_with_commands_that_change_nothing(server: ScriptedServer, archive: Archive) -> None:
+    done = run(server, archive)
+    assert (done.listed, done.missing, done.stored, done.exit_code) == (120, 120, 120, 0)
+    assert stored(archive) == whole()
+    assert [line for line in server.log if not READ_ONLY.match(line)] == []
+    assert all("BODY.PEEK[]" in line for line in body_fetches(server))
+
+
+def test_a_second_run_fetches_no_body(server: ScriptedServer, archive: Archive) -> None:
+    run(server, archive)
+    server.log.clear()
+    done = run(server, archive)
+    assert (done.listed, done.missing, done.stored, done.exit_code) == (120, 0, 0, 0)
+    assert body_fetches(server) == []
+
+
+def test_a_hole_in_the_archive_is_filled(server: ScriptedServer, archive: Archive) -> None:
+    run(server, archive)
+    next(archive.path.rglob("57.eml")).unlink()
+    assert run(server, archive).stored == 1
+    assert stored(archive) == whole()
+
+
+def test_new_flags_are_noted_without_fetching_a_body(server: ScriptedServer, inbox: Box, archive: Archive) -> None:
+    run(server, archive)
+    inbox.messages[3] = Stored(MESSAGES[2], flags=r"\Flagged Junk")
+    server.log.clear()
+    run(server, archive)
+    listed = archive.mailbox("me", Mailbox("INBOX")).listed()
+    assert next(info.flags for key, info in listed.items() if key.endswith("-3")) == {"\\Flagged", "Junk"}
+    assert body_fetches(server) == []
+
+
+@pytest.mark.parametrize("fault", ["missing", "nil", "absent"])
+def test_a_body_that_is_left_out_is_listed_and_tried_again(
+    server: ScriptedServer, archive: Archive, fault: str
+) -> None:
+    server.script.bodies[57] = fault  # type: ignore[assignment]
+    done = run(server, archive)
+    assert (done.stored, done.gone, done.exit_code) == (119, 0, 3)
+    assert [(each.mailbox, each.key, each.reason) for each in done.failed] == [
+        ("INBOX", "1-57", "the server answered without its text")
+    ]
+    server.script.bodies.clear()
+    assert run(server, archive).exit_code == 0
+    assert stored(archive) == whole()
+
+
+def test_a_message_that_is_refused_does_not_cost_the_others(server: ScriptedServer, archive: Archive) -> None:
+    server.script.bodies[57] = "refused"
+    done = run(server, archive)
+    assert (done.stored, done.exit_code) == (119, 3)
+    assert [each.key for each in done.failed] == ["1-57"]
+    assert stored(archive) == whole(57)
+
+
+def test_a_message_expunged_meanwhile_counts_as_gone(server: ScriptedServer, inbox: Box, archive: Archive) -> None:
+    def expunge_first(session: Session, tag: str, line: str) -> None:
+        if "BODY" in line:
+            inbox.messages.pop(57, None)
+        session.answer(tag, line)
+
+    server.on("UID FETCH", expunge_first)
+    done = run(server, archive, threads=1)
+    assert (done.stored, done.gone, done.failed, done.exit_code) == (119, 1, (), 0)
+
+
+@pytest.mark.parametrize("after", [0, 1, 5_000, 30_001])
+def test_a_connection_that_drops_is_made_again(server: ScriptedServer, archive: Archive, after: int) -> None:
+    server.on("UID FETCH", drop(after=after), nth=3)
+    done = run(server, archive)
+    assert (done.stored, done.failed, done.exit_code) == (120, (), 0)
+    assert stored(archive) == whole()
+
+
+def test_a_server_that_says_bye_is_called_again(server: ScriptedServer, archive: Archive) -> None:
+    server.on("UID FETCH", bye("shutting down"), nth=3)
+    assert run(server, archive).exit_code == 0
+    assert stored(archive) == whole()
+
+
+def test_a_server_that_takes_few_connections_is_served_with_few(server: ScriptedServer, archive: Archive) -> None:
+    server.script.most = 2
+    done = run(server, archive, threads=6)
+    assert (done.stored, done.exit_code) == (120, 0)
+
+
+def test_a_server_that_sends_little_a_connection_is_drained_in_smaller_chunks(
+    server: ScriptedServer, archive: Archive
+) -> None:
+    run(server, archive, mailboxes=("Other",))  # what a connection needs before it fetches is below the cap
+    server.script.bytes_each = 60_000
+    done = run(server, archive)
+    assert (done.stored, done.exit_code) == (120, 0)
+    assert stored(archive) == whole()
+
+
+def test_data_that_nobody_asked_for_is_ignored(server: ScriptedServer, archive: Archive) -> None:
+    noise = (b"* 121 EXISTS", b"* 7 FETCH (FLAGS (\\Seen))", b"* OK [ALERT] maintenance at noon", b"* 2 RECENT")
+    server.on("UID FETCH", untagged(*noise))
+    assert run(server, archive).exit_code == 0
+    assert stored(archive) == whole()
+
+
+def test_flags_that_cannot_be_parsed_cost_the_flags_alone(server: ScriptedServer, inbox: Box, archive: Archive) -> None:
+    inbox.messages[3] = Stored(MESSAGES[2], flags='"unbalanced')
+    done = run(server, archive)
+    assert (done.stored, done.exit_code) == (120, 0)
+
+
+@pytest.mark.parametrize("uid_validity", [None, 0, 4294967296])
+def test_a_strange_uidvalidity_is_lived_with(
+    server: ScriptedServer, inbox: Box, archive: Archive, uid_validity: int | None
+) -> None:
+    inbox.uid_validity = uid_validity
+    assert run(server, archive).stored == 120
+    assert run(server, archive).stored == 0
+
+
+def test_a_renumbered_mailbox_is_fetched_again_beside_the_old_one(
+    server: ScriptedServer, inbox: Box, archive: Archive
+) -> None:
+    run(server, archive)
+    inbox.uid_validity = 2
+    assert run(server, archive).stored == 120
+    assert len(archive.mailbox("me", Mailbox("INBOX")).stored()) == 240
+
+
+def test_a_mailbox_that_cannot_be_opened_does_not_cost_the_others(server: ScriptedServer, archive: Archive) -> None:
+    server.on("EXAMINE", reply("NO [NONEXISTENT] it was just deleted"), nth=1)
+    done = run(server, archive, mailboxes=("*",))
+    assert [mailbox for mailbox, _ in done.troubles] == ["INBOX"]
+    assert (done.stored, done.exit_code) == (1, 3)
+
+
+def test_a_mailbox_that_cannot_be_selected_is_passed_over(server: ScriptedServer, inbox: Box, archive: Archive) -> None:
+    inbox.attributes = r"\Noselect"
+    assert run(server, archive, mailboxes=("*",)).mailboxes == ("Other",)
+
+
+def test_only_a_wrong_password_is_called_one(server: ScriptedServer, archive: Archive) -> None:
+    server.on("LOGIN", reply("NO [UNAVAILABLE] the user database is down"), nth=1)
+    server.on("LOGIN", reply("NO too many connections"), nth=2)
+    server.on("LOGIN", reply("NO [AUTHENTICATIONFAILED] no"), nth=3)
+    for kind in (NetworkError, NetworkError, CredentialsError):
+        with pytest.raises(kind):
+            run(server, archive)
+    assert archive.owners == {}
+
+
+def test_a_preauthenticated_greeting_gets_no_starttls_and_no_password() -> None:
+    with ScriptedServer({"INBOX": box()}) as server:
+        server.script.greeting = b"* PREAUTH welcome"
+        address = Server("127.0.0.1", server.port, "user", "starttls")
+        with pytest.raises(TLSError, match="PREAUTH"):
+            ImapSource(address, "secret").connect()
+        assert "LOGIN" not in "".join(server.log)
+
+
+def test_a_mailbox_that_is_suddenly_empty_changes_nothing(server: ScriptedServer, inbox: Box, archive: Archive) -> None:
+    run(server, archive)
+    inbox.messages.clear()
+    done = run(server, archive)
+    assert (done.emptied, done.exit_code) == ((("INBOX", 120),), 3)
+    assert len(archive.mailbox("me", Mailbox("INBOX")).listed()) == 120
+
+
+def test_a_message_that_left_the_server_stays_in_the_archive(
+    server: ScriptedServer, inbox: Box, archive: Archive
+) -> None:
+    run(server, archive)
+    del inbox.messages[5]
+    done = run(server, archive)
+    assert (done.listed, done.exit_code) == (119, 0)
+    assert stored(archive) == whole()
+    table = archive.mailbox("me", Mailbox("INBOX")).listing_table()
+    assert table is not None
+    assert [row["uid"] for row in table.to_pylist() if row["gone"]] == [5]
+    assert {row["internal_date"] for row in table.to_pylist()} == {ANY_DAY}
+
+
+BOXES = [Mailbox(name, "/") for name in ("inbox", "[Gmail]/All Mail", "[Gmail]/Spam", "Lists", "Lists/python", "ab")]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (["INBOX"], ["inbox"]),
+        (["Inbox", "ab"], ["inbox", "ab"]),
+        (["*"], [box.name for box in BOXES]),
+        (["[Gmail]/*"], ["[Gmail]/All Mail", "[Gmail]/Spam"]),
+        (["[Gmail]/All Mail"], ["[Gmail]/All Mail"]),
+        (["Lists*"], ["Lists", "Lists/python"]),
+        (["a?"], ["ab"]),
+    ],
+)
+def test_mailboxes_are_chosen_by_name_or_glob(patterns: list[str], names: list[str]) -> None:
+    assert [box.name for box in chosen(BOXES, patterns)] == names
+
+
+def test_a_pattern_that_matches_nothing_is_refused_with_what_there_is() -> None:
+    with pytest.raises(UsageError, match=r"no mailbox 'List'\. There are: 'Lists'"):
+        chosen(BOXES, ["INBOX", "List"])
+    with pytest.raises(UsageError, match="It has none at all"):
+        chosen([], ["INBOX"])

@@ -1,0 +1,82 @@
+"""Every executor looks the same to the caller, and a worker that dies costs one item."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from inboxstats import workers
+from inboxstats.workers import BATCH, Engine
+
+ENGINES: tuple[Engine, ...] = ("serial", "threads", "processes")
+
+
+def doubled(numbers: Sequence[int]) -> list[int]:
+    return [2 * number for number in numbers]
+
+
+def process_ids(numbers: Sequence[int]) -> list[int]:
+    return [os.getpid() for _ in numbers]
+
+
+def failing(numbers: Sequence[int]) -> list[int]:
+    raise ZeroDivisionError(f"{len(numbers)} numbers")
+
+
+def deadly(numbers: Sequence[int]) -> list[int]:
+    """Kills its process at every thirteenth number."""
+    if any(number % 13 == 12 for number in numbers):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return doubled(numbers)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_item_gets_its_result(engine: Engine) -> None:
+    items = range(BATCH * 5 + 1)
+    assert dict(workers.run(doubled, items, engine=engine, workers=2)) == {item: 2 * item for item in items}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_items_give_no_results(engine: Engine) -> None:
+    assert list(workers.run(doubled, [], engine=engine, workers=2)) == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_exception_reaches_the_caller(engine: Engine) -> None:
+    with pytest.raises(ZeroDivisionError, match="3 numbers"):
+        list(workers.run(failing, range(3), engine=engine, workers=2))
+
+
+def test_processes_are_processes_and_none_is_left_behind() -> None:
+    pids = set(dict(workers.run(process_ids, range(BATCH * 20), engine="processes", workers=2)).values())
+    assert 1 <= len(pids) <= 2
+    assert os.getpid() not in pids
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_process_that_dies_costs_the_item_that_killed_it() -> None:
+    items = range(60)
+    found = dict(workers.run(deadly, items, engine="processes", workers=2))
+    assert found == {item: None if item % 13 == 12 else 2 * item for item in items}
+
+
+def test_a_script_without_a_main_guard_can_use_processes(tmp_path: Path) -> None:
+    script = tmp_path / "notebook.py"
+    script.write_text(
+        "from inboxstats import workers\n"
+        "print('ran')\n"
+        "found = workers.run(tuple, [1, 2, 3], engine='processes', workers=2)\n"
+        "print(sorted(found))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "ran\n[(1, 1), (2, 2), (3, 3)]\n"), done.stderr
+
+
+def test_there_is_a_worker_a_processor() -> None:
+    assert 1 <= workers.default_workers() <= (os.cpu_count() or 1)
