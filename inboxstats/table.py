@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
     [
         pa.field("file", pa.string(), nullable=False),
         pa.field("account", pa.string()),
-        pa.field("mailbox", pa.string()),
+        pa.field("mailbox", pa.string(), nullable=False),
         pa.field("key", pa.string(), nullable=False),
         pa.field("version", pa.string(), nullable=False),
         pa.field("size", pa.int64(), nullable=False),

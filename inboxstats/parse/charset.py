@@ -98,7 +98,7 @@ def _guessed(data: bytes) -> str:
         # Cut inside its last character, by a limit of ours or of the sender.
         if error.start >= len(data) - 3 and error.reason == "unexpected end of data" and error.start > 0:
             return data.decode("utf-8", "replace")
-    import cchardet
+    import cchardet  # few messages need it
 
     found = cchardet.detect(data[:_GUESS_FROM])["encoding"]
     name = codec(found) if found else None

@@ -1,7 +1,8 @@
 """Which language a text is in, and the words of each language that say nothing.
 
-Told by the votes of stop words, and by the script where one language alone is written in it. A model (py3langid) is as
-right, but takes 0.16 ms a text, as much as all the rest of reading a message, and 0.6 s to load in each process.
+Told by the votes of stop words, and by the script where one language alone is written in it. A model (py3langid)
+is hardly more right (57 of 57 short texts against 55), takes 0.16 ms a text, as much as all the rest of reading a
+message, and 0.6 s to load in each process.
 """
 
 import re
