@@ -46,7 +46,7 @@ class Account(_Section):
     security: Literal["tls", "starttls", "none"] = "tls"
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     password_command: Names = ()
-    mailboxes: Names = ("INBOX",)
+    mailboxes: Annotated[Names, Field(min_length=1)] = ("INBOX",)
     threads: int = Field(default=8, ge=1, le=64)
 
 

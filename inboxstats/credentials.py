@@ -21,7 +21,8 @@ ENVIRONMENT = "INBOXSTATS_PASSWORD"
 PATIENCE = 10.0
 """Seconds for a command or the keyring: a locked keyring asks on a screen that a timer has not, and hangs."""
 
-# Run as a child, since a keyring that hangs cannot be interrupted. Prints "found" and the password, or a reason.
+# Run as a child, since a keyring that hangs cannot be interrupted; with -P, so that no keyring.py of the folder where
+# the user happens to be is taken for it. Prints "found" and the password, or a reason.
 _KEYRING_PROGRAM = """
 import sys
 import keyring, keyring.errors
@@ -45,12 +46,17 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Whose password is wanted. `command` is an argument list that prints it, run without a shell."""
+    """Whose password is wanted. `command` is an argument list that prints it, run without a shell.
+
+    `is_only` says that no other account is fetched in this run: INBOXSTATS_PASSWORD names no account, and one account's
+    password must not be sent to another one's server.
+    """
 
     host: str
     user: str
     account: str
     command: tuple[str, ...] = ()
+    is_only: bool = True
 
 
 def split_command(text: str) -> tuple[str, ...]:
@@ -73,14 +79,14 @@ def password_for(login: Login, *, ask: Callable[[str], str] | None = None, warn:
     password, trouble = _from_keyring(login)
     if password is not None:
         return password
-    if password := os.environ.get(ENVIRONMENT):
+    if login.is_only and (password := os.environ.get(ENVIRONMENT)):
         warn(f"The password comes from {ENVIRONMENT}, which other programs of yours can read; a keyring is safer.")
         return password
     if ask is not None and (password := ask(f"Password for {login.user} at {login.host}: ")):
         return password
     raise CredentialsError(
         f"No password for {login.user} at {login.host}: {trouble} Give one by --password-command, "
-        f"by `keyring set {SERVICE} {login.user}@{login.host}`, or in {ENVIRONMENT}."
+        f"by `keyring set {SERVICE} {login.user}@{login.host}`, or, for a single account, in {ENVIRONMENT}."
     )
 
 
@@ -121,7 +127,7 @@ def _from_keyring(login: Login) -> tuple[str | None, str]:
     """The keyring's password, or ``None`` and why there is none."""
     try:
         done = subprocess.run(  # noqa: S603 -- our own interpreter
-            [sys.executable, "-c", _KEYRING_PROGRAM, SERVICE, f"{login.user}@{login.host}"],
+            [sys.executable, "-P", "-c", _KEYRING_PROGRAM, SERVICE, f"{login.user}@{login.host}"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from inboxstats.archive import MailboxFolder
-from inboxstats.errors import InboxstatsError, NetworkError, ServerRefusalError, StorageError
+from inboxstats.errors import InboxstatsError, MailboxRefusedError, NetworkError, ServerRefusalError, StorageError
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 
 CHUNK_BYTES, CHUNK_MESSAGES = 1_000_000, 50
@@ -66,6 +66,7 @@ class Downloaded:
 
     stored, bytes -- messages now in the archive, and their size
     failed -- messages that the server would not give
+    refused -- by mailbox, why none of its messages could be had any more, and how many that costs
     absent -- by mailbox, messages that an answer left out: expunged, or to be tried again
     error -- what ended the download early; `left` messages were then not asked for
     """
@@ -74,6 +75,7 @@ class Downloaded:
     bytes: int
     failed: tuple[Failure, ...]
     absent: Mapping[str, frozenset[MessageKey]]
+    refused: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     left: int = 0
     error: InboxstatsError | None = None
 
@@ -122,7 +124,9 @@ def download(
     try:
         # Not Thread.join: an exception out of it makes Python 3.11 take a living thread for a finished one.
         while not run.ended.wait(0.2):
-            pass
+            if run.stopped:  # the others may wait long for their server
+                for connection in connections:
+                    connection.abort()
     except BaseException:
         run.stop()
         for connection in connections:
@@ -149,6 +153,7 @@ class _Run:
     bytes: int = 0
     misses: int = 0
     failed: list[Failure] = field(default_factory=list)
+    refused: dict[str, tuple[str, int]] = field(default_factory=dict)
     absent: dict[str, set[MessageKey]] = field(default_factory=dict)
     error: InboxstatsError | None = None
     bug: BaseException | None = None
@@ -226,6 +231,8 @@ class _Run:
 
         try:
             chunk.folder.store(arriving())
+        except MailboxRefusedError as problem:
+            self._give_up_mailbox(chunk.folder, len(left), str(problem))
         except NetworkError as problem:
             with self.lock:
                 self.connected.discard(connection)
@@ -245,7 +252,16 @@ class _Run:
             self.stored += 1
             self.bytes += size
             self.misses = 0
-        self.progress(1, size)
+            self.progress(1, size)
+
+    def _give_up_mailbox(self, folder: MailboxFolder, left: int, reason: str) -> None:
+        """Take the chunks of a mailbox off the queue: it is gone, and asking for each message would change nothing."""
+        with self.lock:
+            of_it = [chunk for chunk in self.queue if chunk.folder is folder]
+            self.queue = deque(chunk for chunk in self.queue if chunk.folder is not folder)
+            first, before = self.refused.get(folder.mailbox.name, (reason, 0))
+            self.refused[folder.mailbox.name] = (first, before + left + sum(len(chunk.infos) for chunk in of_it))
+        self._done()
 
     def _again(self, chunk: _Chunk, problem: NetworkError) -> None:
         """Queue what is left of a chunk that failed: as it is, then in halves, until the message at fault is alone."""
@@ -291,6 +307,7 @@ class _Run:
             stored=self.stored,
             bytes=self.bytes,
             failed=tuple(self.failed),
+            refused=self.refused,
             absent={mailbox: frozenset(keys) for mailbox, keys in self.absent.items()},
             left=sum(len(chunk.infos) for chunk in self.queue),
             error=self.error,

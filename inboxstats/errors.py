@@ -48,7 +48,15 @@ class NetworkError(InboxstatsError):
 
 
 class ServerRefusalError(NetworkError):
-    """The server is there and answers, but not with what was asked for: NO, BAD, or nothing that can be read."""
+    """The server says NO or BAD to a command; the connection is as good as before."""
+
+
+class MailboxRefusedError(ServerRefusalError):
+    """The mailbox cannot be opened any more, or was renumbered: none of its messages can be had in this run."""
+
+
+class UnreadableAnswerError(NetworkError):
+    """The server's answer is no IMAP; the connection is thrown away, as nobody knows where the next answer begins."""
 
 
 class StorageError(InboxstatsError):

@@ -4,18 +4,29 @@ Every step can be repeated at any time, and does only what is not done yet.
 """
 
 import logging
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
-from fnmatch import translate
 from typing import Protocol
 
 from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner
 from inboxstats.download import Connection, Downloaded, Failure, Wanted, download
-from inboxstats.errors import ExitCode, InboxstatsError, ServerRefusalError, UsageError
+from inboxstats.errors import (
+    ExitCode,
+    InboxstatsError,
+    NetworkError,
+    ServerRefusalError,
+    UnreadableAnswerError,
+    UsageError,
+)
+from inboxstats.globs import matches
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+
+LISTING_TRIES = 3
+"""How often a mailbox is listed because the connection drops; then what is planned is fetched, and the run ends."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -82,6 +93,7 @@ class _Plan:
     listed: int = 0
     emptied: list[tuple[str, int]] = field(default_factory=list)
     troubles: list[tuple[str, str]] = field(default_factory=list)
+    error: NetworkError | None = None
 
 
 def fetch(
@@ -95,6 +107,7 @@ def fetch(
     watcher: Watcher,
     since: date | None = None,
     dry_run: bool = False,
+    wait: Callable[[float], None] = time.sleep,
 ) -> Fetched:
     """Bring what is new in the chosen mailboxes of an account into the archive.
 
@@ -116,10 +129,9 @@ def fetch(
         plan = _Plan()
         for mailbox in names:
             watcher.listing(mailbox.name)
-            try:
-                _plan_mailbox(plan, source, archive.mailbox(account, mailbox), since=since, dry_run=dry_run)
-            except ServerRefusalError as problem:
-                plan.troubles.append((mailbox.name, str(problem)))
+            folder = archive.mailbox(account, mailbox)
+            if not _planned(plan, source, folder, since=since, dry_run=dry_run, wait=wait):
+                break
         missing = [info.size or 0 for wanted in plan.wanted for info in wanted.messages.values()]
         if dry_run or not missing:
             got = Downloaded(stored=0, bytes=0, failed=(), absent={})
@@ -127,7 +139,7 @@ def fetch(
             watcher.begin(len(missing), sum(missing))
             connections = [source, *(open_source() for _ in range(threads - 1))]
             got = download(plan.wanted, connections, progress=watcher.stored)
-        refused, gone = _confirm(source, plan.wanted, got) if got.error is None else ((), 0)
+        refused, gone = _confirm(source, plan.wanted, got)
     finally:
         source.close()
     return Fetched(
@@ -142,26 +154,21 @@ def fetch(
         failed=got.failed + refused,
         left=got.left,
         emptied=tuple(plan.emptied),
-        troubles=tuple(plan.troubles),
-        error=got.error,
+        troubles=(*plan.troubles, *_lost(got)),
+        error=got.error or plan.error,
     )
 
 
 def chosen(mailboxes: Iterable[Mailbox], patterns: Sequence[str]) -> list[Mailbox]:
-    """The mailboxes that a name or a glob of ``*`` and ``?`` matches, in the server's order; INBOX in any case.
+    """The mailboxes that a name or a glob (`globs.matches`) stands for, in the server's order.
 
-    A bracket is a bracket, as in ``[Gmail]/*``. Raises UsageError for a pattern that matches nothing.
+    Raises UsageError for a pattern that matches nothing.
     """
     there = list(mailboxes)
-    found: set[str] = set()
     for pattern in patterns:
-        name = "INBOX" if pattern.upper() == "INBOX" else pattern
-        matches = re.compile(translate(name.replace("[", "[[]"))).match
-        hits = {box.name for box in there if matches("INBOX" if box.name.upper() == "INBOX" else box.name)}
-        if not hits:
+        if not any(matches(box.name, pattern) for box in there):
             raise UsageError(f"The server has no mailbox {pattern!r}. {_suggestion(pattern, there)}")
-        found |= hits
-    return [box for box in there if box.name in found]
+    return [box for box in there if any(matches(box.name, pattern) for pattern in patterns)]
 
 
 def _suggestion(pattern: str, there: Sequence[Mailbox]) -> str:
@@ -169,6 +176,35 @@ def _suggestion(pattern: str, there: Sequence[Mailbox]) -> str:
     close = get_close_matches(pattern, names, n=3) or names[:10]
     more = f" and {len(names) - len(close)} more" if len(close) < len(names) else ""
     return f"There are: {', '.join(map(repr, close))}{more}." if close else "It has none at all."
+
+
+def _planned(
+    plan: _Plan,
+    source: Server,
+    folder: MailboxFolder,
+    *,
+    since: date | None,
+    dry_run: bool,
+    wait: Callable[[float], None],
+) -> bool:
+    """List a mailbox, once more where the connection drops. False where the server is gone: then it is `plan.error`."""
+    for attempt in range(LISTING_TRIES):
+        try:
+            _plan_mailbox(plan, source, folder, since=since, dry_run=dry_run)
+        except (ServerRefusalError, UnreadableAnswerError) as problem:
+            plan.troubles.append((folder.mailbox.name, str(problem)))
+        except NetworkError as problem:
+            plan.error = problem
+            wait(random.uniform(0, 2.0**attempt))  # noqa: S311 -- jitter, no secret
+            continue
+        plan.error = None
+        return True
+    return False
+
+
+def _lost(got: Downloaded) -> Iterator[tuple[str, str]]:
+    for mailbox, (reason, messages) in got.refused.items():
+        yield mailbox, f"{reason} {messages:,} of its messages are not fetched."
 
 
 def _plan_mailbox(plan: _Plan, source: Server, folder: MailboxFolder, *, since: date | None, dry_run: bool) -> None:
@@ -211,6 +247,8 @@ def _confirm(source: Server, wanted: Sequence[Wanted], got: Downloaded) -> tuple
         name = folder.mailbox.name
         absent: frozenset[MessageKey] = got.absent[name]
         try:
+            if got.error is not None:
+                raise got.error
             there = source.listing(folder.mailbox)
         except InboxstatsError as problem:
             refused += [Failure(name, key, f"the server left it out: {problem}") for key in sorted(absent)]

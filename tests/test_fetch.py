@@ -58,6 +58,7 @@ def run(
         mailboxes=mailboxes,
         threads=threads,
         watcher=Silent(),
+        wait=lambda _: None,
     )
 
 
@@ -209,6 +210,67 @@ def test_a_mailbox_that_cannot_be_opened_does_not_cost_the_others(server: Script
     assert (done.stored, done.exit_code) == (1, 3)
 
 
+def test_a_mailbox_that_is_deleted_meanwhile_is_given_up_at_once(server: ScriptedServer, archive: Archive) -> None:
+    for nth in range(2, 50):
+        server.on("EXAMINE", reply("NO [NONEXISTENT] it was just deleted"), nth=nth)
+    server.on("UID FETCH", drop(), nth=2)
+    done = run(server, archive, threads=1)
+    assert done.troubles == (
+        ("INBOX", "'INBOX' cannot be opened: select failed: [NONEXISTENT] it was just deleted. "
+         "120 of its messages are not fetched."),
+    )  # fmt: skip
+    assert (done.stored, done.failed, done.exit_code) == (0, (), 3)
+    assert sum(line.startswith("LOGIN") for line in server.log) <= 3
+
+
+def test_messages_that_are_all_refused_cost_no_login_each(server: ScriptedServer, archive: Archive) -> None:
+    server.script.bodies.update(dict.fromkeys(range(1, 121), "refused"))
+    done = run(server, archive)
+    assert (len(done.failed), done.exit_code) == (120, 3)
+    assert sum(line.startswith("LOGIN") for line in server.log) <= 3
+
+
+def test_a_listing_that_is_cut_off_is_asked_for_again(server: ScriptedServer, archive: Archive) -> None:
+    server.on("UID SEARCH", drop(), nth=1)
+    server.on("UID FETCH", drop(after=50), nth=1)
+    assert run(server, archive).exit_code == 0
+    assert stored(archive) == whole()
+
+
+def test_a_listing_that_never_comes_does_not_cost_what_was_listed_before(
+    server: ScriptedServer, archive: Archive
+) -> None:
+    for nth in range(2, 50):
+        server.on("UID SEARCH", drop(), nth=nth)
+    done = run(server, archive, mailboxes=("*",))
+    assert isinstance(done.error, NetworkError)
+    assert (done.stored, done.exit_code) == (120, 5)
+
+
+@pytest.mark.parametrize("names", [(b"A&-B", b"A&B"), (b"Entw&APw-rfe", "Entwürfe".encode()), (b"&2AA-", b"&2AE-")])
+def test_two_names_that_decode_alike_are_two_mailboxes(archive: Archive, names: tuple[bytes, bytes]) -> None:
+    with ScriptedServer({names[1]: box(MESSAGES[1]), names[0]: box(MESSAGES[0])}) as server:
+        found = ImapSource(Server("127.0.0.1", server.port, "user", "none"), "secret")
+        mailboxes = found.mailboxes()
+        found.close()
+        assert len({mailbox.name for mailbox in mailboxes}) == 2
+        assert all(mailbox.name.encode() for mailbox in mailboxes)
+        done = run(server, archive, mailboxes=("*",))
+    assert len(done.mailboxes) == 2
+    assert done.stored + len(done.troubles) == 2
+
+
+@pytest.mark.parametrize("year", [1601, 9999])
+def test_an_internal_date_that_cannot_be_is_unknown(
+    server: ScriptedServer, inbox: Box, archive: Archive, year: int
+) -> None:
+    inbox.messages[3] = Stored(MESSAGES[2], internal_date=ANY_DAY.replace(year=year))
+    for _ in range(2):
+        assert run(server, archive).exit_code == 0
+    listed = archive.mailbox("me", Mailbox("INBOX")).listed()
+    assert [key for key, info in listed.items() if info.internal_date is None] == ["1-3"]
+
+
 def test_a_mailbox_that_cannot_be_selected_is_passed_over(server: ScriptedServer, inbox: Box, archive: Archive) -> None:
     inbox.attributes = r"\Noselect"
     assert run(server, archive, mailboxes=("*",)).mailboxes == ("Other",)
@@ -226,7 +288,7 @@ def test_only_a_wrong_password_is_called_one(server: ScriptedServer, archive: Ar
 
 def test_a_preauthenticated_greeting_gets_no_starttls_and_no_password() -> None:
     with ScriptedServer({"INBOX": box()}) as server:
-        server.script.greeting = b"* PREAUTH welcome"
+        server.script.greeting = b"* PREAUTH welcome"  # what an attacker may send to keep the channel in the clear
         address = Server("127.0.0.1", server.port, "user", "starttls")
         with pytest.raises(TLSError, match="PREAUTH"):
             ImapSource(address, "secret").connect()

@@ -31,7 +31,7 @@ host = "{user.host}"
 port = {user.port}
 user = "{user.user}"
 security = "none"
-threads = 8
+password_command = ["echo", "{user.password}"]
 """
 
 Truth = Mapping[str, Mapping[str, str]]
@@ -160,7 +160,7 @@ def through_greenmail(
         greenmail.deliver(every[first : first + A_MAILBOX], users[-1])
     config = archive.with_name("config.toml")
     config.write_text("".join(ACCOUNT.format(user=user) for user in users))
-    done = inboxstats("fetch", "--config", str(config), "--archive", str(archive), "--json", password=users[0].password)
+    done = inboxstats("fetch", "--config", str(config), "--archive", str(archive), "--json")
     assert done.code == 0, done.err
     assert sum(account["stored"] for account in json.loads(done.out)["accounts"]) == len(messages)
     for user in users:

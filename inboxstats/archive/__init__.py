@@ -8,12 +8,12 @@ ARCHIVE/.cache/    what can be made again from the files
 import json
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from inboxstats.archive.files import FOLDER_MODE, make_folder, storage_errors, write_state
+from inboxstats.archive.files import FOLDER_MODE, TEMPORARY, make_folder, storage_errors, write_state
 from inboxstats.archive.layout import folder_name, hashed_folder_name, name_of_folder
 from inboxstats.archive.mailbox import MailboxFolder, MailboxState
 from inboxstats.errors import ArchiveBusyError, ArchiveDamagedError, UsageError
@@ -70,12 +70,15 @@ class Archive:
             return cls.open(path, fsync=fsync)
         with storage_errors("create the archive", path):
             make_folder(str(path), fsync=fsync)
-            if any(name not in {".lock", ".cache"} for name in os.listdir(path)):
+            if any(name not in {".lock", ".cache"} and not name.endswith(TEMPORARY) for name in os.listdir(path)):
                 raise UsageError(f"{path} holds other files and is no archive. Choose an empty folder with --archive.")
-            path.chmod(FOLDER_MODE)
-        archive = cls(path, owners={}, fsync=fsync)
-        archive._write_owners()
-        return archive
+        # Two first runs at once: the second finds what the first one made.
+        with _held(path, wait=True):
+            if not is_archive(path):
+                with storage_errors("create the archive", path):
+                    path.chmod(FOLDER_MODE)
+                _write_owners(path, {}, fsync=fsync)
+        return cls.open(path, fsync=fsync)
 
     @property
     def cache(self) -> Path:
@@ -85,20 +88,9 @@ class Archive:
     @contextmanager
     def lock(self, *, wait: bool = False) -> Iterator[None]:
         """Hold the archive against other runs; a dead run's lock is free (flock). Raises ArchiveBusyError."""
-        from filelock import FileLock, Timeout
-
-        with storage_errors("lock", self.path):
-            lock = FileLock(self.path / ".lock", timeout=-1 if wait else 0, mode=0o600)
-            try:
-                lock.acquire()
-            except Timeout as busy:
-                raise ArchiveBusyError(
-                    f"Another run holds the archive {self.path}. Wait until it is done, or run with --wait."
-                ) from busy
-        try:
+        with _held(self.path, wait=wait):
+            self.owners = _read_owners(self.path / "archive.toml")  # the run before may have added one
             yield
-        finally:
-            lock.release()
 
     def check_owner(self, account: str, owner: Owner, *, may_join: bool) -> None:
         """Make sure, before any login, that the account's mail belongs in this archive.
@@ -122,7 +114,7 @@ class Archive:
         """Note whose mail an account is, once a login has proved it. Raises StorageError."""
         if self.owners.get(account) != owner:
             self.owners = {**self.owners, account: owner}
-            self._write_owners()
+            _write_owners(self.path, self.owners, fsync=self._fsync)
 
     def mailbox(self, account: str, mailbox: Mailbox) -> MailboxFolder:
         """The folder of a mailbox, which need not be there yet."""
@@ -145,13 +137,36 @@ class Archive:
         found = [MailboxFolder(path, _mailbox_of(path), fsync=self._fsync) for path in paths]
         return sorted(found, key=lambda folder: folder.mailbox.name)
 
-    def _write_owners(self) -> None:
-        lines = ["# An archive of inboxstats. Do not edit.", f"format = {FORMAT}"]
-        for account, owner in sorted(self.owners.items()):
-            # JSON's strings are TOML's basic strings.
-            lines += ["", f"[accounts.{json.dumps(account)}]"]
-            lines += [f"host = {json.dumps(owner.host)}", f"user = {json.dumps(owner.user)}"]
-        write_state(self.path / "archive.toml", "\n".join([*lines, ""]).encode(), fsync=self._fsync)
+
+def _write_owners(path: Path, owners: Mapping[str, Owner], *, fsync: bool) -> None:
+    lines = ["# An archive of inboxstats. Do not edit.", f"format = {FORMAT}"]
+    for account, owner in sorted(owners.items()):
+        lines += ["", f"[accounts.{_quoted(account)}]"]
+        lines += [f"host = {_quoted(owner.host)}", f"user = {_quoted(owner.user)}"]
+    write_state(path / "archive.toml", "\n".join([*lines, ""]).encode(), fsync=fsync)
+
+
+@contextmanager
+def _held(path: Path, *, wait: bool) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    with storage_errors("lock", path):
+        lock = FileLock(path / ".lock", timeout=-1 if wait else 0, mode=0o600)
+        try:
+            lock.acquire()
+        except Timeout as busy:
+            raise ArchiveBusyError(
+                f"Another run holds the archive {path}. Wait until it is done, or run with --wait."
+            ) from busy
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _quoted(text: str) -> str:
+    """A basic string of TOML: JSON's, but for surrogate pairs and DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _read_owners(path: Path) -> dict[str, Owner]:

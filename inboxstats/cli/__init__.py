@@ -13,7 +13,7 @@ import typer
 
 from inboxstats import __version__
 from inboxstats.cli import demo, fetch, report
-from inboxstats.cli.output import complain
+from inboxstats.cli.output import ReaderGone, complain, make_writable
 from inboxstats.errors import ExitCode, InboxstatsError
 
 EPILOG = (
@@ -62,6 +62,7 @@ def _version(*, wanted: bool) -> None:
 def main() -> NoReturn:
     """Run the command line and leave with the documented exit code."""
     code: int = ExitCode.DONE
+    make_writable()
     signal.signal(signal.SIGINT, lambda *_: _stop(ExitCode.INTERRUPTED))
     signal.signal(signal.SIGTERM, lambda *_: _stop(ExitCode.TERMINATED))
     try:
@@ -74,15 +75,15 @@ def main() -> NoReturn:
     except Stopped as stopped:
         complain("Stopped. All that is complete is kept; run again to go on.")
         code = stopped.code
-    except BrokenPipeError:
-        pass  # the reader of our output has seen enough, as `head` does
+    except ReaderGone:
+        pass  # it has seen enough, as `head` does
     _leave(code)
 
 
 def _stop(code: ExitCode) -> NoReturn:
-    # Once: a second Ctrl-C must not break the tidying up that the first one began.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # A second one ends the program at once, tidied up or not: the next run sweeps.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(code))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(code))
     raise Stopped(code)
 
 
@@ -91,7 +92,7 @@ def _leave(code: int) -> NoReturn:
         try:
             stream.flush()
         except OSError:
-            # A closed pipe: what is buffered goes nowhere, and the interpreter must not complain of it at its end.
+            # What is buffered goes nowhere, and the interpreter must not complain of it at its end.
             with contextlib.suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)

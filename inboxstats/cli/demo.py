@@ -17,6 +17,7 @@ from inboxstats.cli.output import (
     say_json,
     set_up_logging,
     shows_progress,
+    stdout_errors,
 )
 
 SCHEMA_VERSION = 1
@@ -82,7 +83,8 @@ def demo(
         )
     else:
         if not quiet:
-            terminal.render(done.report, console())
+            with stdout_errors():
+                terminal.render(done.report, console())
             say(
                 f"Fetched {counted(done.fetched.stored, 'message')} with {counted(threads, 'thread')} "
                 f"in {done.fetch_seconds:.1f} s; parsed and reported in {done.report_seconds:.1f} s."

@@ -47,11 +47,12 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One account to fetch. `declared` accounts stand in config.toml, and may join an archive that others own."""
+    """One account to fetch, out of `of`. `declared` ones stand in config.toml, and may join an archive of others."""
 
     name: str
     account: "Account"
     declared: bool
+    of: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +171,13 @@ def _adhoc_job(
         if user is not None or port is not None or password_command is not None:
             raise UsageError("--host is missing. Give it together with --user, or write an account into config.toml.")
         return None
-    if user is None:
+    if not host:
+        raise UsageError("--host is empty. Give the name of the IMAP server.")
+    if not user:
         raise UsageError(f"--user is missing. Give the login name at {host}, mostly the address.")
+    for name, value in (("--host", host), ("--user", user)):
+        if not value.isprintable():  # bytes of the command line that are no UTF-8 become lone surrogates, too
+            raise UsageError(f"{name} has characters that cannot be typed. Write it anew.")
     command = split_command(password_command) if password_command is not None else ()
     account = Account(host=host, user=user, port=port, security=security, password_command=command)
     return _Job(user if "@" in user else f"{user}@{host}", account, declared=False)
@@ -182,7 +188,8 @@ def _declared_jobs(config: "Config", wanted: list[str], path: Path) -> list[_Job
         raise UsageError(f"There is no account. Give --host and --user, or write [accounts.NAME] into {path}.")
     if unknown := [name for name in wanted if name not in config.accounts]:
         raise UsageError(f"{path} has no account {unknown[0]!r}. There are: {', '.join(config.accounts)}.")
-    return [_Job(name, config.accounts[name], declared=True) for name in wanted or config.accounts]
+    names = list(dict.fromkeys(wanted)) or list(config.accounts)
+    return [_Job(name, config.accounts[name], declared=True, of=len(names)) for name in names]
 
 
 def _refuse_plain_text(job: _Job, *, insecure: bool) -> None:
@@ -236,7 +243,9 @@ def _run(archive: "Archive", job: _Job, settings: _Settings, bar: FetchBar) -> "
     owner = Owner(account.host, account.user)
     archive.check_owner(job.name, owner, may_join=job.declared)
     password = password_for(
-        Login(account.host, account.user, job.name, account.password_command), ask=_ask(), warn=complain
+        Login(account.host, account.user, job.name, account.password_command, is_only=job.of == 1),
+        ask=_ask(),
+        warn=complain,
     )
     server = Server(account.host, account.port or DEFAULT_PORTS[account.security], account.user, account.security)
     return fetching.fetch(

@@ -23,7 +23,7 @@ def day_option(text: str) -> Any:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Verbose = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, help="Tell what is done; -vv also what the server says.")
+    int, typer.Option("--verbose", "-v", count=True, help="Tell what is done; -vv also what the IMAP library says.")
 ]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bar, even on a terminal.")]
 ConfigFile = Annotated[

@@ -1,37 +1,70 @@
 """How the program speaks: data to stdout, the rest to stderr, nothing from mail or from a server unescaped."""
 
 import contextlib
+import io
 import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from inboxstats.visible import visible
+from inboxstats.errors import StorageError
+from inboxstats.visible import spelled_out, visible
 
 if TYPE_CHECKING:  # rich's progress bar takes 40 ms, which --help has not
     from rich.console import Console
     from rich.progress import Progress
 
 
+class ReaderGone(Exception):  # noqa: N818 -- no failure of ours
+    """Nobody reads stdout any more. Not a BrokenPipeError, of which typer makes exit code 1."""
+
+
+def make_writable() -> None:
+    """A character that the terminal's encoding has not is written as an escape, not as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def stdout_errors() -> Iterator[None]:
+    """Everything that is written in it has arrived afterwards. Raises ReaderGone, StorageError."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError as gone:
+        raise ReaderGone from gone
+    except OSError as problem:
+        raise StorageError(f"Cannot write to stdout: {problem.strerror or problem}.") from problem
+
+
 def say(text: str) -> None:
     """A line of result on stdout."""
-    sys.stdout.write(visible(text) + "\n")
+    with stdout_errors():
+        sys.stdout.write(visible(text) + "\n")
+
+
+def say_text(text: str) -> None:
+    """A result for programs, which is UTF-8 whatever the terminal's encoding is."""
+    with stdout_errors():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
 
 
 def say_json(value: Any) -> None:
     """A result for programs on stdout; characters that a terminal obeys are escaped."""
-    from inboxstats.visible import spelled_out
-
-    sys.stdout.write(spelled_out(json.dumps(value, ensure_ascii=False, indent=1)) + "\n")
+    say_text(spelled_out(json.dumps(value, ensure_ascii=False, indent=1)) + "\n")
 
 
 def complain(text: str) -> None:
     """Something that went wrong, on stderr, a line a sentence that stands on its own line."""
-    for line in text.splitlines():
-        sys.stderr.write(f"inboxstats: {visible(line)}\n")
+    with contextlib.suppress(OSError):  # there is no other place to say it
+        for line in text.splitlines():
+            sys.stderr.write(f"inboxstats: {visible(line)}\n")
 
 
 class _Formatter(logging.Formatter):

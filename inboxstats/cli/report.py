@@ -1,6 +1,5 @@
 """`inboxstats report`: parse what is new, compute the statistics, and show them."""
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -25,8 +24,10 @@ from inboxstats.cli.output import (
     counted,
     open_in_browser,
     say,
+    say_text,
     set_up_logging,
     shows_progress,
+    stdout_errors,
 )
 from inboxstats.errors import ExitCode, UsageError
 
@@ -222,11 +223,12 @@ def _show(made: "Report", folder: Path | None, *, on_stdout: bool, quiet: bool) 
     if on_stdout:
         from inboxstats.report import export
 
-        sys.stdout.write(export.to_text(made))
+        say_text(export.to_text(made))
     elif not quiet:
         from inboxstats.report import terminal
 
-        terminal.render(made, console())
+        with stdout_errors():
+            terminal.render(made, console())
     if folder is not None and not on_stdout and not quiet:
         page = folder / "report.html"
         say(f"Report: {page if page.exists() else folder}")

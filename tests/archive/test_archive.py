@@ -25,9 +25,11 @@ def test_a_new_archive_is_private_and_can_be_opened(tmp_path: Path) -> None:
 
 
 def test_owners_are_remembered_whatever_their_names_hold(tmp_path: Path) -> None:
-    name = 'we"ird\\näme.\n'
-    Archive.create(tmp_path / "a").admit(name, ANN)
-    assert Archive.open(tmp_path / "a").owners == {name: ANN}
+    names = ('we"ird\\näme.\n', "📧 work", "del\x7f", "")
+    archive = Archive.create(tmp_path / "a")
+    for name in names:
+        archive.admit(name, ANN)
+    assert Archive.open(tmp_path / "a").owners == dict.fromkeys(names, ANN)
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
@@ -102,6 +104,21 @@ def test_twins_but_for_case_keep_apart_on_a_disk_that_folds_case(tmp_path: Path)
     lower = archive.mailbox("ann", Mailbox("work"))
     assert lower.path != upper.path
     assert lower.path.name.startswith("work%~")
+
+
+def test_a_run_that_waited_sees_who_joined_meanwhile(tmp_path: Path) -> None:
+    first, second = Archive.create(tmp_path / "a"), Archive.create(tmp_path / "a")
+    with first.lock():
+        first.admit("ann", ANN)
+    with second.lock(wait=True):
+        second.admit("bob", BOB)
+    assert Archive.open(tmp_path / "a").owners == {"ann": ANN, "bob": BOB}
+
+
+def test_what_a_run_left_that_died_while_creating_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".archive.toml.part").write_bytes(b"form")
+    assert Archive.create(tmp_path / "a").owners == {}
 
 
 def test_a_second_run_leaves_at_once(tmp_path: Path) -> None:

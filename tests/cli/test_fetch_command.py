@@ -153,10 +153,12 @@ def test_one_accounts_trouble_does_not_stop_the_others(
 ) -> None:
     (tmp_path / "config.toml").write_text(
         f'[accounts.gone]\nhost = "127.0.0.1"\nport = 1\nuser = "x"\n'
+        f'password_command = ["echo", "x"]\n'
         f'[accounts.here]\nhost = "{user.host}"\nport = {user.port}\nuser = "{user.user}"\nsecurity = "none"\n'
+        f'password_command = ["echo", "{user.password}"]\n'
     )
     command = ("fetch", "--config", str(tmp_path / "config.toml"), "--archive", str(archive))
-    done = inboxstats(*command, password=user.password)
+    done = inboxstats(*command)
     assert done.code == 5
     assert "gone: 127.0.0.1:1 refuses connections" in done.err
     assert done.out.startswith("here: 60 new messages")
@@ -210,9 +212,19 @@ def test_no_password_names_the_ways_to_give_one(inboxstats: Inboxstats, user: Lo
     one_sentence(inboxstats(*options(user, archive)), 4, "--password-command", "keyring set", "INBOXSTATS_PASSWORD")
 
 
+def test_the_environments_password_is_not_sent_to_several_servers(inboxstats: Inboxstats, tmp_path: Path) -> None:
+    account = '[accounts.{}]\nhost = "127.0.0.1"\nport = 1\nuser = "x"\n'
+    (tmp_path / "config.toml").write_text(account.format("one") + account.format("two"))
+    command = ("fetch", "--config", str(tmp_path / "config.toml"), "--archive", str(tmp_path / "archive"))
+    assert inboxstats(*command, password="x").code == 4
+    assert "refuses connections" in inboxstats(*command, "two", password="x").err
+
+
 def test_a_wrong_host_or_port_is_said(inboxstats: Inboxstats, archive: Path) -> None:
     command = ("fetch", "--user", "me@example.org", "--archive", str(archive))
     one_sentence(inboxstats(*command, "--host", "no-such-host.invalid", password="x"), 5, "is not found")
+    for host in ("imap..example.org", "x" * 70 + ".example.org"):
+        one_sentence(inboxstats(*command, "--host", host, password="x"), 5, "is not found")
     closed = inboxstats(*command, "--host", "127.0.0.1", "--port", "1", password="x")
     one_sentence(closed, 5, "127.0.0.1:1 refuses connections")
 
@@ -317,6 +329,9 @@ def test_a_broken_configuration_is_said_with_line_and_key(
         ((), "There is no account"),
         (("--user", "me"), "--host is missing"),
         (("--host", "h"), "--user is missing"),
+        (("--host", "h", "--user", ""), "--user is missing"),
+        (("--host", "", "--user", "u"), "--host is empty"),
+        (("--host", "h", "--user", "u\n"), "cannot be typed"),
         (("--host", "h", "--user", "u", "work"), "not both"),
         (("--host", "imap.example.org", "--user", "u", "--security", "none"), "for everyone to read"),
         (("--host", "h", "--user", "u", "--password-command", "a 'b"), "Check the quotes"),
@@ -359,6 +374,21 @@ def test_an_interrupt_stops_within_five_seconds_and_loses_nothing(
     assert {path.stat().st_size for path in kept} <= {len(f"Subject: {n}\r\n\r\n") + 300_002 for n in (1, 10)}
     assert not list(archive.rglob("*.part"))
     assert any(line.startswith("UID FETCH") for line in server.log)
+
+
+def test_an_interrupt_while_listing_waits_for_nobody(inboxstats: Inboxstats, archive: Path) -> None:
+    with ScriptedServer({"INBOX": box(b"Subject: x\r\n\r\n")}) as server:
+        server.on("UID SEARCH", stall(seconds=60))
+        login = Login("127.0.0.1", server.port, "user", "secret")
+        running = inboxstats.start(*options(login, archive), password=login.password)
+        deadline = time.monotonic() + 30
+        while not any(line.startswith("UID SEARCH") for line in server.log) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        began = time.monotonic()
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=30)
+        assert time.monotonic() - began < 5
+        assert running.returncode == 130, err
 
 
 def test_a_terminal_sees_progress_and_a_pipe_does_not(inboxstats: Inboxstats, user: Login, archive: Path) -> None:

@@ -170,7 +170,24 @@ def test_a_reader_that_has_seen_enough_causes_no_traceback(inboxstats: Inboxstat
          "report", str(mail), "--format", "json", "--top", "0"],
         env=inboxstats.environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert (done.stdout, done.stderr) == ("{\n", "")
+    assert (done.stdout, done.stderr, done.returncode) == ("{\n", "", 0)
+
+
+def test_output_that_cannot_be_written_is_said(inboxstats: Inboxstats, mail: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "inboxstats", "report", str(mail), "--format", "json"],
+            env=inboxstats.environment(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (6, "inboxstats: Cannot write to stdout: No space left on device.\n")
+
+
+def test_any_encoding_of_the_terminal_is_lived_with(inboxstats: Inboxstats, mail: Path) -> None:
+    (mail / "a" / "1.eml").write_bytes(
+        message(1, "=?utf-8?q?J=C3=BCrgen?= <j@example.com>", "Mon, 2 Mar 2026 09:00:00 +0100")
+    )
+    assert "Jürgen" in inboxstats("report", str(mail), "--json", PYTHONIOENCODING="ascii", PYTHONUTF8="0").out
+    assert inboxstats("report", str(mail), PYTHONIOENCODING="ascii").code == 0
 
 
 def test_the_options_win_over_environment_and_configuration(inboxstats: Inboxstats, mail: Path) -> None:

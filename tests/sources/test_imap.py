@@ -1,5 +1,7 @@
 """The IMAP source against real servers: Dovecot, GreenMail, and the demo's embedded one."""
 
+import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,6 +170,16 @@ def test_a_server_without_starttls_gets_no_password(greenmail_user: Login) -> No
 def test_a_plain_port_is_not_taken_for_tls(dovecot_user: Login) -> None:
     with pytest.raises(TLSError, match="speaks no TLS"):
         source(dovecot_user, security="tls").connect()
+
+
+def test_a_server_that_hangs_up_during_the_handshake_is_no_refusal_of_tls() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        hang_up = threading.Thread(target=lambda: listening.accept()[0].close())
+        hang_up.start()
+        with pytest.raises(NetworkError) as caught:
+            ImapSource(Server("127.0.0.1", listening.getsockname()[1], "u", "tls"), "p").connect()
+        hang_up.join()
+    assert caught.value.exit_code == 5
 
 
 def test_no_server_at_all_is_said() -> None:

@@ -5,15 +5,17 @@ state of the connection.
 """
 
 import contextlib
+import imaplib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import chain, count
 from typing import Any
 
 from imapclient import IMAPClient, imap_utf7
 
 from inboxstats.archive import MailboxState
 from inboxstats.archive.layout import message_key
-from inboxstats.errors import ServerRefusalError
+from inboxstats.errors import MailboxRefusedError, ServerRefusalError, UnreadableAnswerError
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 from inboxstats.sources.imap.connection import Connection, Security, Server
 
@@ -21,6 +23,9 @@ __all__ = ["ImapSource", "Security", "Server"]
 
 SEARCHED_AT_ONCE, DESCRIBED_AT_ONCE = 5000, 2000
 """Messages a SEARCH and a FETCH of the listing: no line is over 64 KB, where Dovecot stops (imaplib does at 1 MB)."""
+
+LARGEST_SIZE = 2**63 - 1
+"""RFC 9051's number64."""
 
 LISTING_TRIES = 3
 """How often a listing begins anew because another client expunges messages meanwhile."""
@@ -31,7 +36,7 @@ class ImapSource:
 
     def __init__(self, server: Server, password: str) -> None:
         self._connection = Connection(server, password)
-        self._selected: tuple[IMAPClient, Mailbox] | None = None
+        self._selected: tuple[IMAPClient, int, Mailbox] | None = None
         self._uidvalidity = self._exists = 0
         self._raw_names: dict[str, bytes] = {}
 
@@ -55,14 +60,22 @@ class ImapSource:
         with self._connection.conversation("list the mailboxes") as client:
             rows = client.list_folders()
         found = []
-        for attributes, delimiter, raw in rows:
-            names = frozenset(attribute.decode("ascii", "replace") for attribute in attributes)
-            if not names & {"\\Noselect", "\\NonExistent", "\\NoSelect"}:
-                raw = raw if isinstance(raw, bytes) else str(raw).encode()
-                name = _decoded(raw)
-                self._raw_names[name] = raw
-                found.append(Mailbox(name, delimiter.decode("ascii", "replace") if delimiter else None, names))
+        self._raw_names = {}
+        # Those first that are written as they should be: no broken name takes the name of one of them.
+        for attributes, delimiter, raw in sorted(rows, key=lambda row: not _is_canonical(_as_sent(row[2]))):
+            words = frozenset(attribute.decode("ascii", "replace") for attribute in attributes)
+            if not {word.lower() for word in words} & {"\\noselect", "\\nonexistent"}:
+                name = self._name(_as_sent(raw))
+                found.append(Mailbox(name, delimiter.decode("ascii", "replace") if delimiter else None, words))
         return found
+
+    def _name(self, raw: bytes) -> str:
+        """A name of its own for each name on the wire, of which two may decode to one: ``A&-B`` and ``A&B``."""
+        as_sent = raw.decode("latin-1")
+        names = chain((_decoded(raw), as_sent), (f"{as_sent} ({number})" for number in count(2)))
+        name = next(name for name in names if name not in self._raw_names)
+        self._raw_names[name] = raw
+        return name
 
     def status(self, mailbox: Mailbox) -> MailboxState:
         """What the server says of a mailbox in one round trip. Raises NetworkError."""
@@ -113,9 +126,12 @@ class ImapSource:
         answers: dict[int, dict[bytes, Any]]
         try:
             answers = self._items(mailbox, uids, ("INTERNALDATE", "RFC822.SIZE", "FLAGS"))
-        except ServerRefusalError:
+        except (ServerRefusalError, UnreadableAnswerError):
             # One flag or one date that imapclient cannot read fails them all: then without.
-            answers = self._items(mailbox, uids, ("RFC822.SIZE",))
+            try:
+                answers = self._items(mailbox, uids, ("INTERNALDATE", "RFC822.SIZE"))
+            except (ServerRefusalError, UnreadableAnswerError):
+                answers = self._items(mailbox, uids, ("RFC822.SIZE",))
         # One that the answer leaves out is listed all the same: whether it is gone, the next SEARCH tells.
         return [_info(message_key(self._uidvalidity, uid), answers.get(uid, {})) for uid in uids]
 
@@ -130,8 +146,8 @@ class ImapSource:
     ) -> Iterator[tuple[MessageKey, bytes]]:
         """The messages' bytes as the server has them, in any order; those that are gone are left out.
 
-        `expected_bytes` lengthens the deadline. Raises NetworkError; ServerRefusalError where the mailbox was
-        renumbered since it was listed.
+        `expected_bytes` lengthens the deadline. Raises NetworkError; MailboxRefusedError where the mailbox is gone or
+        was renumbered since it was listed.
         """
         wanted = {int(key.partition("-")[2]): key for key in keys}
         with self._connection.conversation(
@@ -139,7 +155,7 @@ class ImapSource:
         ) as client:
             self._examine(client, mailbox)
             if any(key != message_key(self._uidvalidity, uid) for uid, key in wanted.items()):
-                raise ServerRefusalError(f"{mailbox.name!r} was renumbered while it was fetched. Run again.")
+                raise MailboxRefusedError(f"{mailbox.name!r} was renumbered while it was fetched. Run again.")
             answers = client.fetch(list(wanted), ("BODY.PEEK[]",))
         for uid, key in wanted.items():
             body = answers.pop(uid, {}).get(b"BODY[]")
@@ -148,36 +164,60 @@ class ImapSource:
 
     def _examine(self, client: IMAPClient, mailbox: Mailbox) -> int:
         """Select the mailbox read-only unless it is. Returns how many messages it had when it was selected."""
-        if self._selected != (client, mailbox):
+        wanted = (client, self._connection.failures, mailbox)
+        if self._selected != wanted:
             self._selected = None
-            answer: dict[bytes, Any] = client.select_folder(self._raw(mailbox), readonly=True)
+            try:
+                answer: dict[bytes, Any] = client.select_folder(self._raw(mailbox), readonly=True)
+            except imaplib.IMAP4.abort:
+                raise
+            except (imaplib.IMAP4.error, UnicodeError) as refused:
+                raise MailboxRefusedError(f"{mailbox.name!r} cannot be opened: {refused}.") from refused
             # RFC 9051, section 2.3.1.1, wants one; where a server gives none, its UIDs are taken as they are.
             self._uidvalidity = int(answer.get(b"UIDVALIDITY") or 0)
             self._exists = int(answer[b"EXISTS"])
-            self._selected = (client, mailbox)
+            self._selected = wanted
         return self._exists
 
     def _raw(self, mailbox: Mailbox) -> bytes:
         return self._raw_names.get(mailbox.name) or imap_utf7.encode(mailbox.name)
 
 
+def _as_sent(name: bytes | int) -> bytes:
+    """imapclient takes a name of digits for a number."""
+    return name if isinstance(name, bytes) else str(name).encode()
+
+
+def _is_canonical(raw: bytes) -> bool:
+    """Whether a name is in modified UTF-7, as it should be."""
+    return bool(imap_utf7.encode(_decoded(raw)) == raw)
+
+
 def _decoded(raw: bytes) -> str:
     """A mailbox name as text: modified UTF-7, else UTF-8 as some servers send it, else byte for byte."""
     if raw.isascii():
         with contextlib.suppress(UnicodeError, ValueError):
-            return str(imap_utf7.decode(raw))
-    try:
+            text = str(imap_utf7.decode(raw))
+            text.encode()  # half a surrogate pair is no text
+            return text
+    with contextlib.suppress(UnicodeDecodeError):
         return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    return raw.decode("latin-1")
 
 
 def _info(key: MessageKey, answer: dict[bytes, Any]) -> MessageInfo:
-    internal_date = answer.get(b"INTERNALDATE")
     flags = (flag.decode("utf-8", "replace") for flag in answer.get(b"FLAGS", ()) if isinstance(flag, bytes))
+    size = answer.get(b"RFC822.SIZE")
     return MessageInfo(
         key,
-        internal_date if isinstance(internal_date, datetime) and internal_date.tzinfo else None,
+        _plausible(answer.get(b"INTERNALDATE")),
         frozenset(flags) - {"\\Recent"},  # tells of the session, not of the message; gone from RFC 9051
-        answer.get(b"RFC822.SIZE"),
+        size if isinstance(size, int) and 0 <= size <= LARGEST_SIZE else None,
     )
+
+
+def _plausible(date: object) -> datetime | None:
+    """An internal date as it can be: some servers make up 1601 or 9999 where they have none."""
+    if isinstance(date, datetime) and date.tzinfo is not None and 1970 <= date.year <= 2199:
+        return date
+    return None

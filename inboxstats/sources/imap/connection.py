@@ -14,9 +14,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import CapabilityError, LoginError
+from imapclient.exceptions import LoginError
 
-from inboxstats.errors import CredentialsError, InboxstatsError, NetworkError, ServerRefusalError, TLSError
+from inboxstats.errors import (
+    CredentialsError,
+    InboxstatsError,
+    NetworkError,
+    ServerRefusalError,
+    TLSError,
+    UnreadableAnswerError,
+)
 
 Security = Literal["tls", "starttls", "none"]
 
@@ -54,6 +61,8 @@ class Connection:
         self.server = server
         self._password = password
         self._client: IMAPClient | None = None
+        self.failures = 0
+        """Rises with each conversation that failed: what was selected before is not any more."""
 
     def __repr__(self) -> str:
         return f"Connection({self.server})"
@@ -78,46 +87,53 @@ class Connection:
         client.folder_encode = False
         client.normalise_times = False
         try:
-            self._secure(client)
-            self._login(client)
+            is_in = client._imap.state == "AUTH"  # noqa: SLF001 -- the greeting was PREAUTH
+            if self.server.security == "starttls":
+                self._secure(client, is_in=is_in)
+            if not is_in:
+                self._login(client)
         except BaseException:
             _hang_up(client)
             raise
         self._client = client
 
-    def _secure(self, client: IMAPClient) -> None:
-        if client._imap.state != "NONAUTH" and self.server.security == "starttls":  # noqa: SLF001
+    def _secure(self, client: IMAPClient, *, is_in: bool) -> None:
+        if is_in:
             # RFC 9051, section 7.1.4: after PREAUTH no STARTTLS is possible; an attacker could have sent it.
             raise TLSError(f"{self.server} greets with PREAUTH, which rules out STARTTLS. Use --security tls.")
-        if self.server.security == "starttls":
-            with self._reaching():
-                try:
-                    client.starttls(ssl.create_default_context())
-                except (CapabilityError, imaplib.IMAP4.error) as refused:
+        with self._reaching():
+            try:
+                if not client.has_capability("STARTTLS"):
                     raise TLSError(
                         f"{self.server} offers no STARTTLS, so nothing was sent. Try --security tls with port 993."
-                    ) from refused
+                    )
+                client.starttls(ssl.create_default_context())
+            except imaplib.IMAP4.abort:
+                raise
+            except imaplib.IMAP4.error as refused:
+                raise TLSError(f"{self.server} refuses STARTTLS: {refused}. Try --security tls with 993.") from refused
 
     def _login(self, client: IMAPClient) -> None:
         user = self.server.user
-        with self._reaching():
-            try:
-                if user.isascii() and self._password.isascii():
-                    client.login(user, self._password)
-                else:
-                    client.plain_login(user, self._password)  # LOGIN is ASCII only
-            except LoginError as refused:
-                said = str(refused).removeprefix("b'").removesuffix("'").replace(self._password, "…").rstrip(".")
-                if _TRY_LATER.search(said):
-                    raise NetworkError(f"{self.server} lets {user} not in now: {said}. Run again later.") from None
-                raise CredentialsError(
-                    f"{self.server} refuses the login of {user}: {said}. Check the user and the password; "
-                    "Gmail, Yahoo and iCloud want an app password."
-                ) from None
+        try:
+            if user.isascii() and self._password.isascii():
+                client.login(user, self._password)
+            else:
+                client.plain_login(user, self._password)  # LOGIN is ASCII only
+        except LoginError as refused:
+            said = str(refused).removeprefix("b'").removesuffix("'").replace(self._password, "…").rstrip(".")
+            if _TRY_LATER.search(said):
+                raise NetworkError(f"{self.server} lets {user} not in now: {said}. Run again later.") from None
+            raise CredentialsError(
+                f"{self.server} refuses the login of {user}: {said}. Check the user and the password; "
+                "Gmail, Yahoo and iCloud want an app password."
+            ) from None
+        except (OSError, imaplib.IMAP4.error) as problem:
+            raise NetworkError(f"{self.server} dropped the connection at the login: {problem}. Run again.") from problem
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Turn what goes wrong before the login is through into a sentence."""
+        """Turn what goes wrong before anything secret is sent into a sentence."""
         server = self.server
         try:
             yield
@@ -126,12 +142,14 @@ class Connection:
                 f"The certificate of {server} is not valid: {problem.verify_message}. "
                 "Nothing was sent. Check --host; for a server of your own, add its CA to the system's (SSL_CERT_FILE)."
             ) from problem
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as problem:
+            raise NetworkError(f"{server} hangs up during the TLS handshake. Run again later.") from problem
         except ssl.SSLError as problem:
             raise TLSError(
                 f"{server} speaks no TLS ({problem.reason or problem}). Nothing was sent. "
                 "Check the port: 993 is for tls, 143 for starttls."
             ) from problem
-        except socket.gaierror as problem:
+        except (socket.gaierror, UnicodeError) as problem:  # a label that is empty or too long cannot be encoded
             raise NetworkError(f"The host {server.host} is not found. Check --host and the network.") from problem
         except TimeoutError as problem:
             raise NetworkError(f"{server} does not answer within {CONNECT_TIMEOUT:.0f} s. Check --port.") from problem
@@ -158,7 +176,11 @@ class Connection:
 
     @contextlib.contextmanager
     def conversation(self, doing: str, *, expected_bytes: int = 0) -> Iterator[IMAPClient]:
-        """A connected client; any failure in it drops the connection and becomes a NetworkError."""
+        """A connected client, with a deadline for what is done with it.
+
+        Raises ServerRefusalError where the server says NO or BAD, after which nothing is selected any more;
+        UnreadableAnswerError and other NetworkErrors, after which the connection is gone.
+        """
         self.connect()
         client = self._client
         assert client is not None
@@ -169,10 +191,13 @@ class Connection:
         deadline.start()
         try:
             yield client
-        except Exception as problem:  # the border of one job: imapclient raises whatever its parser meets
+        except BaseException as problem:
+            self.failures += 1
+            if _is_refusal(problem):
+                raise ServerRefusalError(f"{self.server} failed to {doing}: {problem}") from problem
             self._client = None
-            _hang_up(client)
-            if isinstance(problem, InboxstatsError):
+            _hang_up(client)  # without LOGOUT, whose answer may never come
+            if isinstance(problem, InboxstatsError) or not isinstance(problem, Exception):
                 raise
             if overdue.is_set():
                 raise NetworkError(f"{self.server} took more than {seconds:.0f} s to {doing}.") from problem
@@ -180,9 +205,15 @@ class Connection:
                 raise NetworkError(
                     f"{self.server} dropped the connection while asked to {doing}: {problem}"
                 ) from problem
-            raise ServerRefusalError(f"{self.server} failed to {doing}: {problem}") from problem
+            # The border of one job: imapclient raises whatever its parser meets.
+            raise UnreadableAnswerError(f"{self.server} was asked to {doing}, and sent no IMAP: {problem}") from problem
         finally:
             deadline.cancel()
+
+
+def _is_refusal(problem: BaseException) -> bool:
+    """A tagged NO or BAD. imaplib raises the same error for a line that it does not read to its end."""
+    return type(problem) is imaplib.IMAP4.error and "got more than" not in str(problem)
 
 
 def _expire(client: IMAPClient, overdue: threading.Event) -> None:
