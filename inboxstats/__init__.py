@@ -3,7 +3,7 @@
 For data scientists:
 
     import inboxstats
-    messages = inboxstats.open_archive("~/Mail/inboxstats").messages()
+    messages = inboxstats.open_archive().messages()
     messages.groupby("sender").size().nlargest(10)
 """
 
@@ -18,14 +18,20 @@ __all__ = ["__version__", "open_archive"]
 __version__ = "0.1.0"
 
 
-def open_archive(path: str | os.PathLike[str]) -> "Collection":
+def open_archive(path: str | os.PathLike[str] | None = None) -> "Collection":
     """The mail at a path: an archive, a Maildir, an mbox, or a tree of .eml files. ``~`` is the home folder.
+
+    Without a path, the archive that ``inboxstats fetch`` fills: that of config.toml, else the default one.
+    ``.messages()`` of it is a DataFrame; docs/schema.md says what its columns are.
 
     Raises `errors.UsageError` where there is no mail, `errors.StorageError` where it may not be read,
     `errors.ArchiveDamagedError`.
     """
     from pathlib import Path
 
+    from inboxstats import config
     from inboxstats.collection import open_collection
 
+    if path is None:
+        path = config.default_archive(config.read(config.default_path()))
     return open_collection(Path(path).expanduser())

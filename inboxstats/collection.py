@@ -1,7 +1,7 @@
 """A PATH of mail opened for analysis: what is in it, its message table kept up to date, and its rows.
 
-PATH is an archive, a Maildir, an mbox, or any tree with .eml files, Maildirs and .mbox files. Nothing is written beside
-a user's mail: only an archive of ours holds its own table.
+PATH is an archive, a Maildir, an mbox, a single .eml file, or any tree with .eml files, Maildirs and .mbox files.
+Nothing is written beside a user's mail: only an archive of ours holds its own table.
 """
 
 import hashlib
@@ -21,16 +21,18 @@ from inboxstats.archive import Archive, is_archive
 from inboxstats.archive.files import storage_errors
 from inboxstats.dataset import Selection, select
 from inboxstats.errors import UsageError
-from inboxstats.mail import LocalSource
+from inboxstats.mail import LocalSource, Mailbox
 from inboxstats.sources.archived import ArchivedAccount
 from inboxstats.sources.eml import EmlTree
-from inboxstats.sources.local import as_text
+from inboxstats.sources.local import as_text, distinct, without_surrogates
 from inboxstats.sources.maildir import Maildir
 from inboxstats.sources.mbox import Mbox, is_mbox
 from inboxstats.table import LISTING_FIELDS, Entry, MessageTable, Updated
 from inboxstats.workers import Engine, default_workers
 
 _LOG = logging.getLogger(__name__)
+
+_GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,32 @@ class Collection:
     cache: Path
     sources: tuple[tuple[str | None, LocalSource], ...]
 
+    def mailboxes(self) -> Iterator[tuple[str | None, str]]:
+        """Account and name of every mailbox, as the table has them. Raises StorageError."""
+        for account, _, _, name in self._mailboxes():
+            yield account, name
+
+    def _mailboxes(self) -> Iterator[tuple[str | None, LocalSource, Mailbox, str]]:
+        """Every mailbox with its name in the table: valid text, and one of its own in its account.
+
+        An mbox may have the name of a folder beside it, and a server's name lone surrogates (a broken modified UTF-7).
+        """
+        taken: dict[str | None, set[str]] = {}
+        for account, source in self.sources:
+            names = taken.setdefault(account, set())
+            for mailbox in source.mailboxes():
+                name = distinct(without_surrogates(mailbox.name), names)
+                names.add(name)
+                yield account, source, mailbox, name
+
     def entries(self) -> Iterator[Entry]:
         """Every message file. Raises StorageError."""
         base = self.root if self.root.is_dir() else self.root.parent
-        for account, source in self.sources:
-            for mailbox in source.mailboxes():
-                for key, location in source.locations(mailbox).items():
-                    place = f"@{location.start}" if location.length is not None else ""
-                    file = as_text(os.path.relpath(location.path, base)) + place
-                    yield Entry(account, as_text(mailbox.name), key, location, file)
+        for account, source, mailbox, name in self._mailboxes():
+            for key, location in source.locations(mailbox).items():
+                place = f"@{location.start}" if location.length is not None else ""
+                file = as_text(os.path.relpath(location.path, base)) + place
+                yield Entry(account, name, key, location, file)
 
     def update(
         self,
@@ -89,14 +108,13 @@ class Collection:
     def _listed(self) -> pa.Table:
         """What the servers said last of the messages, with account and mailbox."""
         tables = [_listing_schema().empty_table()]
-        for account, source in self.sources:
+        for account, source, mailbox, name in self._mailboxes():
             if isinstance(source, ArchivedAccount):
-                for mailbox in source.mailboxes():
-                    table = source.folder(mailbox).listing_table()
-                    if table is not None:
-                        for name, value in (("mailbox", mailbox.name), ("account", account)):
-                            table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()))
-                        tables.append(table.select(_listing_schema().names).cast(_listing_schema()))
+                table = source.folder(mailbox).listing_table()
+                if table is not None:
+                    for column, value in (("mailbox", name), ("account", account)):
+                        table = table.append_column(column, pa.array([value] * table.num_rows, pa.string()))
+                    tables.append(table.select(_listing_schema().names).cast(_listing_schema()))
         return pa.concat_tables(tables)
 
 
@@ -134,17 +152,26 @@ def open_collection(path: Path) -> Collection:
 
 
 def _single_file(path: Path) -> LocalSource:
+    if path.name.lower().endswith(".eml"):
+        return EmlTree(path)
     if is_mbox(path):
         return Mbox({as_text(path.stem): path})
-    raise UsageError(f"{path} is no mbox: it does not begin with a line `From …`. For .eml files, give their folder.")
+    with open(path, "rb") as file:
+        if file.read(2) == _GZIP:
+            raise UsageError(
+                f"{path} is compressed. Unpack it first (gunzip --keep), and give the mbox that comes out."
+            )
+    raise UsageError(
+        f"{path} is no mbox: it does not begin with a line `From …`. A single message must have a name in .eml."
+    )
 
 
 def _mbox_files(root: Path) -> dict[str, Path]:
-    return {
-        as_text(str(path.relative_to(root).with_suffix(""))): path
-        for path in sorted(root.rglob("*.mbox"))
-        if path.is_file() and is_mbox(path)
-    }
+    found: dict[str, Path] = {}
+    for path in sorted(root.rglob("*.mbox")):
+        if path.is_file() and is_mbox(path):
+            found[distinct(as_text(str(path.relative_to(root).with_suffix(""))), found)] = path
+    return found
 
 
 def _user_cache(path: Path) -> Path:

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from inboxstats.errors import StorageError, UsageError
@@ -75,6 +76,16 @@ class Config(_Section):
     digest: DigestSettings | None = None
 
 
+def default_path() -> Path:
+    """Where config.toml is, unless the user says otherwise: in the platform's folder for configurations."""
+    return platformdirs.user_config_path("inboxstats") / "config.toml"
+
+
+def default_archive(config: Config) -> Path:
+    """The configured archive, else the one in the platform's data folder."""
+    return config.archive or platformdirs.user_data_path("inboxstats") / "archive"
+
+
 def read(path: Path) -> Config:
     """The configuration in a file; the defaults where there is none.
 
@@ -109,6 +120,8 @@ def _sentence(path: Path, text: str, error: "ErrorDetails") -> str:
         return f"{place}unknown key {key!r}. {hint}"
     if error["type"] == "missing":
         return f"{place}{key} is missing. Add it."
+    if error["type"] == "tuple_type":
+        return f'{place}{key}: write a list, as in ["one", "two"].'
     return f"{place}{key}: {error['msg'].removeprefix('Value error, ')}."
 
 

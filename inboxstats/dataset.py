@@ -6,12 +6,13 @@ Takes rows of the message table and gives a Dataset; every statistic is a functi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from fnmatch import fnmatchcase
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+
+from inboxstats.globs import matches
 
 Clock = Literal["received", "date"]
 Duplicates = Literal["merge", "keep"]
@@ -19,13 +20,15 @@ Duplicates = Literal["merge", "keep"]
 SENDER_ZONE = "sender"
 """The time zone that stands for each sender's own offset."""
 
+_FIRST, _END = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which messages count, and by which time.
 
     since, until -- days in `timezone`, both inclusive; a message without a time is in no period
-    accounts, mailboxes -- globs; none means all
+    accounts, mailboxes -- globs, see `globs.matches`; none means all
     clock -- ``received``: the internal date, else the top Received header, else Date; ``date``: the Date header alone
     timezone -- an IANA name, or ``sender`` for the offset of each message's own Date header (UTC where it has none)
     duplicates -- ``merge`` counts equal fingerprints once, ``keep`` counts each file
@@ -45,7 +48,7 @@ class Selection:
 
 
 def _wanted(name: str | None, globs: Sequence[str]) -> bool:
-    return not globs or (name is not None and any(fnmatchcase(name, glob) for glob in globs))
+    return not globs or (name is not None and any(matches(name, glob) for glob in globs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,9 @@ def _matches(column: "pd.Series[str]", globs: Sequence[str]) -> "pd.Series[bool]
 
 
 def _with_times(frame: pd.DataFrame, selection: Selection) -> pd.DataFrame:
-    when = frame["date"]
+    when = _plausible(frame["date"])
     if selection.clock == "received":
-        when = frame["internal_date"].fillna(frame["received"]).fillna(when)
+        when = _plausible(frame["internal_date"]).fillna(_plausible(frame["received"])).fillna(when)
     instants = pd.Series(pd.to_datetime(when, utc=True).to_numpy("datetime64[us]"), index=frame.index)
     if selection.timezone == SENDER_ZONE:
         minutes = frame["date_offset"].fillna(0).to_numpy(np.int64)
@@ -133,6 +136,11 @@ def _with_times(frame: pd.DataFrame, selection: Selection) -> pd.DataFrame:
     else:
         local = instants.dt.tz_localize("UTC").dt.tz_convert(selection.timezone).dt.tz_localize(None)
     return frame.assign(domain=_domains(frame["sender"]), when=instants.dt.tz_localize("UTC"), local=local)
+
+
+def _plausible(column: "pd.Series[pd.Timestamp]") -> "pd.Series[pd.Timestamp]":
+    """Null before 1900 and after 2199: servers and headers say 1601 and 9999 where they do not know."""
+    return column.where((column >= _FIRST) & (column < _END))
 
 
 def _domains(senders: "pd.Series[str]") -> "pd.Series[str]":

@@ -1,20 +1,18 @@
-"""Names of mailboxes and accounts by glob."""
+"""Which mailboxes or accounts a pattern names, the same for every command. Standard library only."""
 
 import re
+from fnmatch import translate
 from functools import lru_cache
 
 
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> "re.Pattern[str]":
-    parts = (".*" if character == "*" else "." if character == "?" else re.escape(character) for character in pattern)
-    return re.compile("".join(parts), re.DOTALL)
-
-
 def matches(name: str, pattern: str) -> bool:
-    """Whether a glob stands for a name. Only ``*`` and ``?`` are wild: ``[Gmail]/*`` begins with a bracket.
+    """Whether ``*`` (anything, ``/`` too) and ``?`` (one character) make the pattern the name.
 
-    INBOX is one in any case (RFC 9051, section 5.1).
+    A bracket is a bracket, as in ``[Gmail]/*``. Case counts, but not for INBOX (RFC 9051, section 5.1).
     """
-    if name.upper() == "INBOX" and pattern.upper() == "INBOX":
-        return True
-    return _compiled(pattern).fullmatch(name) is not None
+    return _compiled(pattern, ignore_case=name.lower() == "inbox").match(name) is not None
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str, *, ignore_case: bool) -> re.Pattern[str]:
+    return re.compile(translate(pattern.replace("[", "[[]")), re.IGNORECASE if ignore_case else 0)

@@ -3,6 +3,9 @@
 Read this file first: the rest of the program uses its words.
 """
 
+import errno
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -113,11 +116,26 @@ class Location:
     length: int | None = None
     version: str = ""
 
-    def read(self) -> bytes:
-        """The message's bytes. Raises OSError."""
-        with open(self.path, "rb") as file:
+    def read(self, most: int | None = None) -> bytes:
+        """The message's bytes, or the first `most` of them.
+
+        Raises OSError, also for what is no regular file: a pipe or a terminal would be waited for without end.
+        """
+        status = os.stat(self.path)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", self.path)
+        length = self.length
+        # Asking for more than there is would cost a buffer of that size for each message.
+        if most is not None and most < (status.st_size - self.start if length is None else length):
+            length = most
+        # A buffer would only be in the way of a whole file; a part of one may take several reads (2 GB at most each).
+        with open(self.path, "rb", buffering=0 if length is None else -1) as file:
             file.seek(self.start)
-            return file.read() if self.length is None else file.read(self.length)
+            return file.read() if length is None else file.read(length)
+
+    def size(self) -> int:
+        """How many bytes the message has, without reading them. Raises OSError."""
+        return os.stat(self.path).st_size - self.start if self.length is None else self.length
 
 
 class Source(Protocol):

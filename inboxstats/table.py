@@ -8,8 +8,9 @@ Knows nothing of where mail comes from: it is given the files that there are, an
 import contextlib
 import json
 import os
+import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from inboxstats import workers
+from inboxstats.archive.files import make_folder
 from inboxstats.errors import StorageError
 from inboxstats.mail import Location, MessageKey
 from inboxstats.parse import PARSER_VERSION
@@ -32,6 +34,9 @@ ROWS_A_PART = 20_000
 
 MOST_PARTS = 16
 """More parts than these are made one."""
+
+TEMPORARY_AGE = 24 * 60 * 60
+"""Seconds after which a part that is still being written is one that a killed run left."""
 
 SCHEMA = pa.schema(
     [
@@ -129,22 +134,21 @@ class MessageTable:
     ) -> Updated:
         """Parse the files that have no row yet, keep their rows, and return those of all files.
 
-        `progress` is told how many files are parsed, and of how many. Raises StorageError.
+        `progress` is told how many files are parsed, and of how many. Whatever it raises leaves what is parsed kept.
+        Raises StorageError.
         """
+        self._sweep()
         known = self._load()
         wanted = pa.array([_identity(entry) for entry in entries], pa.string())
         have = _identities(known)
         missing = pc.invert(pc.is_in(wanted, value_set=have)).to_pylist()
         new = [entry for entry, is_missing in zip(entries, missing, strict=True) if is_missing]
         unreadable: list[UnreadableFile] = []
-        parsed = 0
-        for part in self._parse(new, unreadable, engine=engine, worker_count=worker_count, progress=progress):
-            self._write(part)
-            parsed += part.num_rows
-            known = pa.concat_tables([known, part])
-        self._compact(known)
-        first_rows = pc.index_in(wanted, value_set=_identities(known))
-        return Updated(known.take(pc.drop_null(first_rows)), parsed, tuple(unreadable))
+        parts = self._parse(new, unreadable, engine=engine, worker_count=worker_count, progress=progress)
+        known = pa.concat_tables([known, *parts])
+        rows = known.take(pc.drop_null(pc.index_in(wanted, value_set=_identities(known))))
+        self._compact(rows)
+        return Updated(rows, sum(part.num_rows for part in parts), tuple(unreadable))
 
     def _parse(
         self,
@@ -154,24 +158,43 @@ class MessageTable:
         engine: workers.Engine,
         worker_count: int,
         progress: Callable[[int, int], None],
-    ) -> Iterator[pa.Table]:
+    ) -> list[pa.Table]:
+        """The rows of the files, written in parts as they come."""
         by_location = {entry.location: entry for entry in new}
+        parts: list[pa.Table] = []
         rows: list[tuple[Entry, Row]] = []
         results = workers.run(read_rows, by_location, engine=engine, workers=worker_count)
-        for done, (location, result) in enumerate(results, start=1):
-            match result:
-                case None:
-                    unreadable.append(UnreadableFile(by_location[location], "its parser process died"))
-                case Unreadable(reason):
-                    unreadable.append(UnreadableFile(by_location[location], reason))
-                case _:
-                    rows.append((by_location[location], result))
-            if len(rows) == ROWS_A_PART:
-                yield _table(rows)
-                rows = []
-            progress(done, len(new))
-        if rows:
-            yield _table(rows)
+        try:
+            for done, (location, result) in enumerate(results, start=1):
+                match result:
+                    case Row():
+                        rows.append((by_location[location], result))
+                    case workers.Lost(reason) | Unreadable(reason):
+                        unreadable.append(UnreadableFile(by_location[location], reason))
+                if len(rows) == ROWS_A_PART:
+                    parts += self._written(rows)
+                    rows = []
+                progress(done, len(new))
+        except BaseException:
+            with contextlib.suppress(StorageError):  # what ended the run is what is told
+                self._written(rows)
+            raise
+        return parts + self._written(rows)
+
+    def _written(self, rows: Sequence[tuple[Entry, Row]]) -> list[pa.Table]:
+        """The rows as a part that is on the disk; none of no rows. Raises StorageError."""
+        if not rows:
+            return []
+        part = _table(rows)
+        self._write(part)
+        return [part]
+
+    def _sweep(self) -> None:
+        """Remove what runs that were killed left half-written; a young one may be another run's at this moment."""
+        for path in self._folder.glob("part-*.tmp"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < time.time() - TEMPORARY_AGE:
+                    path.unlink()
 
     def _load(self) -> pa.Table:
         tables = [SCHEMA.empty_table()]
@@ -192,23 +215,28 @@ class MessageTable:
         path = self._folder / f"part-{uuid.uuid4().hex}.parquet"
         temporary = path.with_suffix(".tmp")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(str(self._folder), fsync=False)
             pq.write_table(table.replace_schema_metadata(_versions()), temporary, compression="zstd")
             temporary.chmod(0o600)
             os.replace(temporary, path)
-        except OSError as problem:
+        except BaseException as problem:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+            if not isinstance(problem, OSError):
+                raise
             raise StorageError(
                 f"Cannot write the message table in {self._folder}: {problem.strerror or problem}. "
                 "Free some space or give yourself the right to write there; no mail is touched."
             ) from problem
 
-    def _compact(self, known: pa.Table) -> None:
-        """Make many parts one. A run that dies in between leaves equal rows twice, which are counted once."""
+    def _compact(self, current: pa.Table) -> None:
+        """Make many parts one, without the rows of files that are gone.
+
+        A run that dies in between leaves equal rows twice, which are counted once.
+        """
         parts = self._parts()
         if len(parts) > MOST_PARTS:
-            self._write(known)
+            self._write(current)
             for path in parts:
                 path.unlink(missing_ok=True)
 

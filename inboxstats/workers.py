@@ -1,6 +1,6 @@
 """Work on many items by batches: serially, in threads, or in processes. Parsing burns the processor, so processes.
 
-A process that dies costs the one item that killed it: the pool is built anew, and the suspects run one by one.
+A process that dies or hangs costs the one item at fault: the pool is built anew, and the suspects run one by one.
 """
 
 import contextlib
@@ -8,11 +8,14 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from dataclasses import dataclass
+from itertools import chain, islice
+from multiprocessing.process import BaseProcess
 from typing import Literal, ParamSpec, TypeVar
 
 Item = TypeVar("Item")
@@ -23,6 +26,19 @@ Engine = Literal["processes", "threads", "serial"]
 
 BATCH = 50
 """Items a batch: enough to make the way between processes cheap, few enough to share the end of the work out evenly."""
+
+PATIENCE = 60.0
+"""Seconds without a finished batch until something hangs. A batch of the demo's mail takes 0.04 (measured)."""
+
+DEADLINE = 10.0
+"""Seconds for an item that runs alone, with the start of a process, which takes 0.25 (measured)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """In the place of a result: why there is none."""
+
+    reason: str
 
 
 def default_workers() -> int:
@@ -53,7 +69,7 @@ def executor(engine: Engine, workers: int) -> Executor:
         case "threads":
             return ThreadPoolExecutor(workers)
         case "processes":
-            return ProcessPoolExecutor(workers, mp_context=_context(), initializer=_ignore_interrupts)
+            return ProcessPoolExecutor(workers, mp_context=_context(), initializer=_set_up_worker)
 
 
 def run(
@@ -62,10 +78,17 @@ def run(
     *,
     engine: Engine,
     workers: int,
-) -> Iterator[tuple[Item, Result | None]]:
-    """Each item with its result, in any order; ``None`` for an item whose worker died of it.
+    patience: float = PATIENCE,
+    deadline: float = DEADLINE,
+) -> Iterator[tuple[Item, Result | Lost]]:
+    """Each item with its result, in any order; ``Lost`` for an item whose process died of it or did not end.
 
     `function` must be importable, and gives a result for each item of a batch, in order. What it raises is raised here.
+
+    patience -- seconds without a finished batch, after which the processes are killed and their items run one by one
+    deadline -- seconds that an item then has
+
+    A thread cannot be killed: with the engines threads and serial there is no deadline, and a death is the program's.
     """
     left = iter(items)
     batches = iter(lambda: list(islice(left, BATCH)), [])
@@ -73,45 +96,61 @@ def run(
     running: dict[Future[Sequence[Result]], list[Item]] = {}
     try:
         while True:
+            suspects: list[list[Item]] = []
             # A bounded number in flight: the items may be millions.
-            while len(running) < workers + 2 and (batch := next(batches, None)) is not None:
-                running[_submit(pool, function, batch)] = batch
-            if not running:
+            while not suspects and len(running) < workers + 2 and (batch := next(batches, None)) is not None:
+                try:
+                    running[_submit(pool, function, batch)] = batch
+                except BrokenProcessPool:  # a process died while the caller was busy with the last results
+                    suspects.append(batch)
+            if not running and not suspects:
                 return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            suspects = []
+            done, _ = wait(running, patience if engine == "processes" else None, FIRST_COMPLETED)
             for future in done:
                 batch = running.pop(future)
                 try:
                     yield from zip(batch, future.result(), strict=True)
                 except BrokenProcessPool:
                     suspects.append(batch)
-            if suspects:
+            if suspects or not done:
                 suspects += running.values()
                 running.clear()
-                pool.shutdown(wait=False)
-                yield from _one_by_one(function, suspects)
+                _end(pool)
+                yield from _one_by_one(function, chain.from_iterable(suspects), deadline)
                 pool = executor(engine, workers)
     finally:
         _end(pool)
 
 
 def _one_by_one(
-    function: Callable[[Sequence[Item]], Sequence[Result]], suspects: Iterable[list[Item]]
-) -> Iterator[tuple[Item, Result | None]]:
-    """Run what was in flight when a process died, each alone in a process, to find the item at fault."""
+    function: Callable[[Sequence[Item]], Sequence[Result]], suspects: Iterable[Item], deadline: float
+) -> Iterator[tuple[Item, Result | Lost]]:
+    """Run what was in flight when a process died or hung, each alone in a process, to find the item at fault."""
     pool = executor("processes", 1)
     try:
-        for batch in suspects:
-            for item in batch:
-                try:
-                    yield item, _submit(pool, function, [item]).result()[0]
-                except BrokenProcessPool:
-                    yield item, None
-                    pool.shutdown(wait=False)
-                    pool = executor("processes", 1)
+        for item in suspects:
+            try:
+                future = _submit(pool, function, [item])
+            except BrokenProcessPool:  # it died between two items, of neither
+                _end(pool)
+                pool = executor("processes", 1)
+                future = _submit(pool, function, [item])
+            result = _outcome(future, deadline)
+            if isinstance(result, Lost):
+                _end(pool)
+                pool = executor("processes", 1)
+            yield item, result
     finally:
         _end(pool)
+
+
+def _outcome(future: Future[Sequence[Result]], deadline: float) -> Result | Lost:
+    if not wait([future], deadline).done:
+        return Lost(f"its parser took more than {deadline:g} s")
+    try:
+        return future.result()[0]
+    except BrokenProcessPool:
+        return Lost("its parser process died")
 
 
 def _submit(
@@ -141,9 +180,25 @@ def _context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C goes to every process of the terminal; the first one tells the others to end."""
+def _set_up_worker() -> None:
+    # Ctrl-C goes to every process of the terminal; the first one tells the others to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    program = multiprocessing.parent_process()  # the program, also where the fork server forked the worker
+    if program is None:
+        return
+    # After `kill -9` of the program nobody else ends a worker. The thread cannot while a pattern holds the
+    # interpreter's lock; there Linux ends it, by the signal for news at a pipe, whose default is death.
+    if sys.platform == "linux":
+        import fcntl
+
+        fcntl.fcntl(program.sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(program.sentinel, fcntl.F_SETFL, os.O_ASYNC)
+    threading.Thread(target=_end_after, args=(program,), daemon=True).start()
+
+
+def _end_after(program: BaseProcess) -> None:
+    program.join()
+    os._exit(1)
 
 
 def _end(pool: Executor) -> None:
@@ -151,6 +206,6 @@ def _end(pool: Executor) -> None:
     processes = list((getattr(pool, "_processes", None) or {}).values())
     pool.shutdown(wait=not processes, cancel_futures=True)
     for process in processes:
-        process.terminate()
+        process.kill()
     for process in processes:
         process.join()

@@ -1,7 +1,9 @@
 """A path of mail opened for analysis: what is in it, what is parsed again and what is not."""
 
+import gzip
 import mailbox as stdlib
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from inboxstats.archive import Archive, MailboxState, Owner
 from inboxstats.archive.layout import message_key
 from inboxstats.collection import Collection, open_collection
 from inboxstats.errors import StorageError, UsageError
-from inboxstats.mail import Mailbox, MessageInfo
+from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.sources.maildir import Maildir
+from inboxstats.sources.mbox import Mbox
 from inboxstats.table import Updated
 
 
@@ -114,6 +118,15 @@ def test_what_is_no_mail_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("text")
     with pytest.raises(UsageError, match="is no mbox"):
         open_collection(tmp_path / "thesis.tex")
+    (tmp_path / "old.mbox.gz").write_bytes(gzip.compress(b"From x"))
+    with pytest.raises(UsageError, match="is compressed"):
+        open_collection(tmp_path / "old.mbox.gz")
+
+
+def test_a_single_eml_file_is_opened(tmp_path: Path) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    rows = update(open_collection(tree / "box" / "1.eml")).rows.to_pylist()
+    assert [(row["mailbox"], row["file"], row["subject"]) for row in rows] == [("box", "1.eml", "1")]
 
 
 def test_a_file_that_cannot_be_read_is_named_and_tried_again(tmp_path: Path) -> None:
@@ -188,3 +201,95 @@ def test_the_face_for_data_scientists_is_a_typed_frame(tmp_path: Path) -> None:
     assert str(messages["when"].dtype) == "datetime64[us, UTC]"
     assert str(messages["size"].dtype) == "int64[pyarrow]"
     assert inboxstats.open_archive(os.fspath(tree)).root == tree
+
+
+def test_mailboxes_of_one_name_in_two_sources_do_not_mix(tmp_path: Path) -> None:
+    tree = tmp_path / "mail"
+    tree.mkdir()
+    box = stdlib.mbox(tree / "old.mbox")
+    box.add(message(1))
+    box.close()
+    (key,) = Mbox({"old": tree / "old.mbox"}).locations(Mailbox("old"))
+    for part in ("cur", "new"):
+        (tree / "old" / part).mkdir(parents=True)
+    (tree / "old" / "cur" / key).write_bytes(message(2))
+    assert list(Maildir(tree).locations(Mailbox("old"))) == [key]
+    found = update(open_collection(tree))
+    rows = sorted(found.rows.to_pylist(), key=lambda row: row["mailbox"])
+    assert [(row["mailbox"], row["subject"]) for row in rows] == [("old", "2"), ("old (2)", "1")]
+    assert update(open_collection(tree)).parsed == 0
+
+
+def test_a_message_of_a_maildir_that_ends_in_eml_counts_once(tmp_path: Path) -> None:
+    for part in ("cur", "new"):
+        (tmp_path / "mail" / part).mkdir(parents=True)
+    (tmp_path / "mail" / "cur" / "1.eml").write_bytes(message(1))
+    assert update(open_collection(tmp_path / "mail")).rows["mailbox"].to_pylist() == ["INBOX"]
+
+
+def test_a_mailbox_may_have_any_name_and_still_finds_its_listing(tmp_path: Path) -> None:
+    archive = Archive.create(tmp_path / "archive", fsync=False)
+    archive.admit("ann", Owner("h", "ann"))
+    arrived = datetime(2026, 3, 2, 8, 0, 5, tzinfo=UTC)
+    for number, name in enumerate(("a\ud800", "a\\ud800", "\udce9")):
+        box = archive.mailbox("ann", Mailbox(name, "/"))
+        box.note_name()
+        box.store([(message_key(7, 1), message(number))])
+        box.note_listing(MailboxState(7), {MessageKey("7-1"): MessageInfo(MessageKey("7-1"), arrived)})
+    rows = update(open_collection(tmp_path / "archive")).rows.to_pylist()
+    assert sorted(row["subject"] for row in rows) == ["0", "1", "2"]
+    assert len({row["mailbox"] for row in rows}) == 3
+    assert [row["internal_date"] for row in rows] == [arrived] * 3
+
+
+def test_what_is_parsed_when_a_run_is_interrupted_is_kept(tmp_path: Path) -> None:
+    tree = eml_tree(tmp_path / "mail", 5)
+
+    def interrupt(parsed: int, _total: int) -> None:
+        if parsed == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_collection(tree).update(engine="serial", workers=1, progress=interrupt)
+    again = update(open_collection(tree))
+    assert (again.parsed, again.rows.num_rows) == (2, 5)
+
+
+def test_an_interrupted_run_stays_interrupted_when_nothing_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = eml_tree(tmp_path / "mail", 5)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+
+    def interrupt(_parsed: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_collection(tree).update(engine="serial", workers=1, progress=interrupt)
+
+
+def test_compaction_drops_the_rows_of_files_that_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    monkeypatch.setattr(table, "MOST_PARTS", 1)
+    tree = eml_tree(tmp_path / "mail", 3)
+    update(open_collection(tree))
+    (tree / "box" / "0.eml").unlink()
+    (tree / "box" / "new.eml").write_bytes(message(9))
+    update(open_collection(tree))
+    (part,) = cache.rglob("part-*.parquet")
+    assert sorted(pq.read_table(part)["subject"].to_pylist()) == ["1", "2", "9"]
+
+
+def test_what_a_killed_run_left_is_swept_but_not_what_is_being_written(tmp_path: Path, cache: Path) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    update(open_collection(tree))
+    (part,) = cache.rglob("part-*.parquet")
+    old, fresh, other = (part.with_name(name) for name in ("part-old.tmp", "part-fresh.tmp", "other.tmp"))
+    for path in (old, fresh, other):
+        path.touch()
+    for path in (old, other):
+        os.utime(path, (time.time() - 90_000,) * 2)
+    update(open_collection(tree))
+    assert [path.exists() for path in (old, fresh, other)] == [False, True, True]

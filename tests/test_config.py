@@ -93,6 +93,10 @@ def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
             "[report]\nformats = ['html', 'doc']\n",
             "FILE, line 2: report.formats: Input should be 'html', 'json' or 'csv'.",
         ),
+        (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\npassword_command = 'pass show x'\n",
+            'FILE, line 4: accounts.a.password_command: write a list, as in ["one", "two"].',
+        ),
         ("[reports]\nout = 'x'\n", "FILE, line 1: unknown key 'reports'. Did you mean 'report'?"),
     ],
 )

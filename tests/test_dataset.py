@@ -102,6 +102,34 @@ def test_accounts_and_mailboxes_are_globs() -> None:
     assert dataset(row(1, account=None), accounts=("*",)).totals.messages == 0
 
 
+def test_a_bracket_is_a_bracket_and_inbox_has_no_case() -> None:
+    rows = [row(1, mailbox="[Gmail]/All Mail"), row(2, mailbox="INBOX")]
+    assert dataset(*rows, mailboxes=("[Gmail]/All Mail",)).messages["key"].tolist() == ["1-1"]
+    assert dataset(*rows, mailboxes=("inbox",)).messages["key"].tolist() == ["1-2"]
+
+
+@pytest.mark.parametrize("column", ["date", "received", "internal_date"])
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "sender"])
+def test_an_implausible_time_is_none_whoever_says_it(column: str, zone: str) -> None:
+    ends = ["0001-01-01T00:00:00", "1601-01-01T00:00:00", "1899-12-31T23:59:59", "2200-01-01T00:00:00"]
+    ends += ["9999-12-31T23:59:59"]
+    bad = [row(number, when=None, **{column: utc(text)}) for number, text in enumerate(ends)]
+    good = [row(8, when=None, **{column: utc("1900-01-01T00:00:00")})]
+    good += [row(9, when=None, **{column: utc("2199-12-31T23:59:59")})]
+    found = dataset(*bad, *good, clock="received", timezone=zone)
+    assert found.totals.undated == len(bad)
+    assert found.dated["when"].dt.year.tolist() == [1900, 2199]
+
+
+def test_behind_an_implausible_internal_date_the_next_clock_counts() -> None:
+    odd = row(1, when="2026-03-02T03:00:00+00:00", internal_date=utc("1601-01-01T00:00:00"))
+    assert hours(dataset(odd, clock="received")) == [3]
+
+
+def test_a_period_may_end_with_the_last_day_that_there_is() -> None:
+    assert dataset(row(1), since=date.min, until=date.max).totals.messages == 1
+
+
 def test_no_mail_is_a_dataset_too() -> None:
     found = dataset()
     assert (found.totals.files, len(found.dated), found.first) == (0, 0, None)

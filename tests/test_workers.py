@@ -1,16 +1,19 @@
 """Every executor looks the same to the caller, and a worker that dies costs one item."""
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from inboxstats import workers
-from inboxstats.workers import BATCH, Engine
+from inboxstats.workers import BATCH, Engine, Lost
 
 ENGINES: tuple[Engine, ...] = ("serial", "threads", "processes")
 
@@ -31,6 +34,13 @@ def deadly(numbers: Sequence[int]) -> list[int]:
     """Kills its process at every thirteenth number."""
     if any(number % 13 == 12 for number in numbers):
         os.kill(os.getpid(), signal.SIGKILL)
+    return doubled(numbers)
+
+
+def hanging(numbers: Sequence[int]) -> list[int]:
+    """Never comes to an end with 7; the pattern holds the interpreter's lock meanwhile, as one of ours would."""
+    if 7 in numbers:
+        re.match("(a+)+$", "a" * 64 + "b")
     return doubled(numbers)
 
 
@@ -63,7 +73,59 @@ def test_processes_are_processes_and_none_is_left_behind() -> None:
 def test_a_process_that_dies_costs_the_item_that_killed_it() -> None:
     items = range(60)
     found = dict(workers.run(deadly, items, engine="processes", workers=2))
-    assert found == {item: None if item % 13 == 12 else 2 * item for item in items}
+    died = Lost("its parser process died")
+    assert found == {item: died if item % 13 == 12 else 2 * item for item in items}
+
+
+def test_a_process_that_dies_while_the_caller_is_busy_costs_nothing() -> None:
+    items = range(BATCH * 20)
+    results = workers.run(process_ids, items, engine="processes", workers=2)
+    item, pid = next(results)
+    assert isinstance(pid, int)
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(1)  # the caller writes a part, and the pool finds out that it is broken
+    found = {item: pid, **dict(results)}
+    assert found.keys() == set(items)
+    assert not [result for result in found.values() if isinstance(result, Lost)]
+
+
+def test_an_item_that_hangs_costs_itself_alone() -> None:
+    items = range(60)
+    found = dict(workers.run(hanging, items, engine="processes", workers=2, patience=2, deadline=5))
+    late = Lost("its parser took more than 5 s")
+    assert found == {item: late if item == 7 else 2 * item for item in items}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",  # its worker is idle by the time that the program is killed
+        pytest.param("a" * 64 + "b", marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux alone can")),
+    ],
+)
+def test_a_killed_program_leaves_no_process_behind(tmp_path: Path, text: str) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(
+        "import re, time\n"
+        "def hanging(texts):\n"
+        "    print('ready', flush=True)\n"
+        "    return [bool(re.match('(a+)+$', text)) for text in texts]\n"
+        "if __name__ == '__main__':\n"
+        "    from inboxstats import workers\n"
+        "    import killed\n"
+        f"    for _ in workers.run(killed.hanging, [{text!r}], engine='processes', workers=2):\n"
+        "        time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, start_new_session=True) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"ready\n"
+        time.sleep(0.5)
+        program.kill()
+        try:
+            program.communicate(timeout=5)  # ends when the last process that has inherited the pipe is gone
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
 
 
 def test_a_script_without_a_main_guard_can_use_processes(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from inboxstats.archive.mailbox import MailboxFolder, MailboxState
 from inboxstats.errors import ArchiveBusyError, ArchiveDamagedError, UsageError
 from inboxstats.mail import Mailbox
 
-__all__ = ["FORMAT", "Archive", "MailboxFolder", "MailboxState", "Owner", "is_archive"]
+__all__ = ["FORMAT", "Archive", "MailboxFolder", "MailboxState", "Owner", "check_place", "is_archive"]
 
 FORMAT = 1
 """The layout's version. A newer one is refused; whoever raises it writes the way from the older one."""
@@ -39,6 +39,14 @@ class Owner:
 def is_archive(path: Path) -> bool:
     """Whether a folder says that it is one of ours."""
     return (path / "archive.toml").is_file()
+
+
+def check_place(path: Path) -> None:
+    """Make sure that an archive is or can be at a path: nobody's other files are there. Raises UsageError."""
+    if is_archive(path) or not path.is_dir():
+        return
+    if any(name not in {".lock", ".cache"} and not name.endswith(TEMPORARY) for name in os.listdir(path)):
+        raise UsageError(f"{path} holds other files and is no archive. Choose an empty folder with --archive.")
 
 
 class Archive:
@@ -69,9 +77,8 @@ class Archive:
         if is_archive(path):
             return cls.open(path, fsync=fsync)
         with storage_errors("create the archive", path):
+            check_place(path)
             make_folder(str(path), fsync=fsync)
-            if any(name not in {".lock", ".cache"} and not name.endswith(TEMPORARY) for name in os.listdir(path)):
-                raise UsageError(f"{path} holds other files and is no archive. Choose an empty folder with --archive.")
         # Two first runs at once: the second finds what the first one made.
         with _held(path, wait=True):
             if not is_archive(path):
@@ -102,6 +109,13 @@ class Archive:
             raise UsageError(
                 f"The account {account!r} of the archive {self.path} is {known}, not {owner}. "
                 "Give the account another name, or choose another archive with --archive."
+            )
+        same = [name for name, other in self.owners.items() if other == owner and name != account]
+        if known is None and same:
+            raise UsageError(
+                f"The archive {self.path} has the mail of {owner} already, as the account {same[0]!r}. Give the "
+                f"account that name ([accounts.{_quoted(same[0])}] in config.toml), or choose another archive with "
+                "--archive."
             )
         if known is None and self.owners and not may_join:
             others = ", ".join(sorted(self.owners))

@@ -36,7 +36,7 @@ def _advice(problem: OSError) -> str:
         case errno.ENOSPC | errno.EDQUOT:
             return "no space is left on the disk. Free some and run again; all that is complete is kept."
         case errno.EACCES | errno.EPERM:
-            return "permission denied. Give yourself the right to write there, or choose another place."
+            return "permission denied. Give yourself the right to it, or choose another place."
         case errno.EROFS:
             return "the file system is read-only. Choose another place."
         case errno.EFBIG:

@@ -27,6 +27,7 @@ app = typer.Typer(
     help="What an inbox is made of: who writes, about what, at which hour. It only ever reads your mail.",
     epilog=EPILOG,
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

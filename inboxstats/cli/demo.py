@@ -10,6 +10,7 @@ from inboxstats.cli.options import Json, NoProgress, Quiet, Verbose
 from inboxstats.cli.output import (
     FetchBar,
     ParseBar,
+    complain,
     console,
     counted,
     open_in_browser,
@@ -42,9 +43,11 @@ def demo(
     no_progress: NoProgress = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Show the whole way without an account: a generated mailbox on an embedded IMAP server, fetched and reported.
+    """Show the whole way without an account.
 
-    Wants the extra: pip install 'inboxstats[demo]'.
+    A generated mailbox on an embedded IMAP server is fetched by threads, parsed by processes, and reported.
+
+    Wants the extra `demo`: pip install 'inboxstats[demo]', or '.[demo]' in a clone.
     """
     import platformdirs
 
@@ -52,7 +55,7 @@ def demo(
     from inboxstats.report import terminal
 
     set_up_logging(verbose)
-    bar = shows_progress(quiet=quiet or json, no_progress=no_progress)
+    bar = shows_progress(quiet=quiet or json or verbose > 0, no_progress=no_progress)
     where = (out or platformdirs.user_cache_path("inboxstats") / "demo").expanduser()
     with FetchBar(shown=bar) as fetch_bar, ParseBar(shown=bar) as parse_bar:
         done = show.run(
@@ -72,6 +75,7 @@ def demo(
         say_json(
             {
                 "schema_version": SCHEMA_VERSION,
+                "exit_code": done.fetched.exit_code,
                 "messages": done.fetched.stored,
                 "bytes": done.fetched.bytes,
                 "threads": threads,
@@ -89,6 +93,11 @@ def demo(
                 f"Fetched {counted(done.fetched.stored, 'message')} with {counted(threads, 'thread')} "
                 f"in {done.fetch_seconds:.1f} s; parsed and reported in {done.report_seconds:.1f} s."
             )
-        say(f"Report: {page}")
+            say(f"Report: {page}")
     if open_page:
         open_in_browser(page)
+    for failure in done.fetched.failed:
+        complain(f"{failure.mailbox}, {failure.key}: not fetched: {failure.reason}")
+    for mailbox, reason in done.fetched.troubles:
+        complain(f"{mailbox}: {reason}")
+    raise typer.Exit(done.fetched.exit_code)

@@ -1,5 +1,6 @@
 """`inboxstats fetch`: bring what is new from the server into the archive."""
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -130,6 +131,8 @@ def fetch(
     inboxstats, user USER@HOST), INBOXSTATS_PASSWORD, or a prompt.
     """
     set_up_logging(verbose)
+    if all_mailboxes and mailbox:
+        raise UsageError("Give either --all or --mailbox, not both.")
     configuration = read_config(config)
     adhoc = _adhoc_job(host, port, user, security, password_command)
     if adhoc and accounts:
@@ -142,7 +145,7 @@ def fetch(
         threads=threads,
         since=since.date() if since else None,
         dry_run=dry_run,
-        bar=shows_progress(quiet=quiet or json, no_progress=no_progress),
+        bar=shows_progress(quiet=quiet or json or verbose > 0, no_progress=no_progress),
         quiet=quiet,
     )
     rows = []
@@ -173,6 +176,10 @@ def _adhoc_job(
         return None
     if not host:
         raise UsageError("--host is empty. Give the name of the IMAP server.")
+    if re.fullmatch(r"[^:]+:\d+", host):
+        raise UsageError(
+            f"--host {host} holds a port. Write --host {host.partition(':')[0]} --port {host.partition(':')[2]}."
+        )
     if not user:
         raise UsageError(f"--user is missing. Give the login name at {host}, mostly the address.")
     for name, value in (("--host", host), ("--user", user)):
@@ -211,9 +218,10 @@ def _is_loopback(host: str) -> bool:
 @contextmanager
 def _opened(path: Path, *, fsync: bool, wait: bool, dry_run: bool) -> Iterator["Archive"]:
     """The archive, locked before any login; a dry run neither makes nor locks one."""
-    from inboxstats.archive import Archive, is_archive
+    from inboxstats.archive import Archive, check_place, is_archive
 
     if dry_run:
+        check_place(path)
         yield Archive.open(path) if is_archive(path) else Archive(path, owners={})
         return
     archive = Archive.create(path, fsync=fsync)
@@ -245,7 +253,7 @@ def _run(archive: "Archive", job: _Job, settings: _Settings, bar: FetchBar) -> "
     password = password_for(
         Login(account.host, account.user, job.name, account.password_command, is_only=job.of == 1),
         ask=_ask(),
-        warn=complain,
+        warn=(lambda _: None) if settings.quiet else complain,
     )
     server = Server(account.host, account.port or DEFAULT_PORTS[account.security], account.user, account.security)
     return fetching.fetch(
@@ -267,7 +275,13 @@ def _ask() -> Any:
         return None
     from getpass import getpass
 
-    return lambda prompt: getpass(prompt, stream=sys.stderr)
+    def ask(prompt: str) -> str:
+        try:
+            return getpass(prompt, stream=sys.stderr)
+        except EOFError:  # Ctrl-D
+            return ""
+
+    return ask
 
 
 def _row(

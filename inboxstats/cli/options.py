@@ -42,10 +42,10 @@ ArchiveFolder = Annotated[
 
 def config_path(given: Path | None) -> Path:
     """Where config.toml is; a file that was asked for by name must be there. Raises UsageError."""
-    import platformdirs
+    from inboxstats.config import default_path
 
     if given is None:
-        return platformdirs.user_config_path("inboxstats") / "config.toml"
+        return default_path()
     if not given.exists():
         raise UsageError(f"The configuration {given} does not exist. Check --config and INBOXSTATS_CONFIG.")
     return given
@@ -60,7 +60,7 @@ def read_config(given: Path | None) -> "Config":
 
 def archive_path(given: Path | None, config: "Config") -> Path:
     """The archive's folder: the option's, the configuration's, else the platform's data folder."""
-    import platformdirs
+    from inboxstats.config import default_archive
 
-    path = given or config.archive or platformdirs.user_data_path("inboxstats") / "archive"
+    path = given or default_archive(config)
     return Path(os.path.abspath(path.expanduser()))

@@ -80,6 +80,8 @@ def set_up_logging(verbose: int) -> None:
     handler.setFormatter(_Formatter("%(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("inboxstats").setLevel(logging.INFO if verbose else logging.WARNING)
+    # The demo's server, whose clients may leave in the middle of an answer, would tell of its sockets.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     logging.getLogger("imapclient").setLevel(logging.DEBUG if verbose > 1 else logging.WARNING)
 
 

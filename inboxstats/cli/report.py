@@ -98,7 +98,7 @@ def report(
     duplicates: Annotated[
         Literal["merge", "keep"], typer.Option(help="Count copies of a message once, or each.")
     ] = "merge",
-    top: Annotated[int, typer.Option(min=0, help="Rows of each ranking; 0 is all.")] = 20,
+    top: Annotated[int, typer.Option(min=0, help="Rows of each ranking in the tables; 0 is all.")] = 20,
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     archive: ArchiveFolder = None,
     config: ConfigFile = None,
@@ -107,7 +107,9 @@ def report(
     no_progress: NoProgress = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Say what mail is made of: senders, domains, hours, weekdays, volume, keywords, attachments, lists.
+    """Say what mail is made of.
+
+    Volume by month and day, senders, domains, hours, weekdays, keywords, attachments, lists.
 
     Parses in worker processes, and only what no earlier report has parsed. Times are inclusive days in --timezone.
     """
@@ -119,12 +121,12 @@ def report(
         raise UsageError("--open wants a page: add --format html, without --json.")
     selection = _selection(configuration, account, mailbox, since, until, timezone, clock, duplicates)
     made = _made(
-        path or archive_path(archive, configuration),
+        path or _fetched(archive_path(archive, configuration)),
         selection,
         engine=engine,
         workers=workers,
         top=top,
-        bar=shows_progress(quiet=quiet, no_progress=no_progress),
+        bar=shows_progress(quiet=quiet or verbose > 0, no_progress=no_progress),
     )
     folder = None
     if out is not None or not on_stdout:
@@ -136,6 +138,15 @@ def report(
         open_in_browser(folder / "report.html")
     _name_unreadable(made)
     raise typer.Exit(ExitCode.PARTLY if made.totals.unreadable else ExitCode.DONE)
+
+
+def _fetched(archive: Path) -> Path:
+    """The archive, where there is one."""
+    if not archive.exists():
+        raise UsageError(
+            f"There is no archive yet ({archive}). Run `inboxstats fetch` or `inboxstats demo`, or give a path of mail."
+        )
+    return archive
 
 
 def _formats(given: list[str] | None, config: "Config") -> tuple[str, ...]:

@@ -6,7 +6,7 @@ How pymap is filled and served stands in pymap_server.py, which is imported only
 import asyncio
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,26 +40,24 @@ def serve(messages: Sequence[DemoMessage]) -> Iterator[DemoServer]:
         raise UsageError("The demo needs an IMAP server of its own: pip install 'inboxstats[demo]'") from exc
 
     user, password = ME.addr_spec, secrets.token_urlsafe(12)
-    started: Future[tuple[int, Callable[[], object]]] = Future()
+    started: Future[int] = Future()
+    stop: Future[None] = Future()  # unlike asyncio's, it can be set before there is a loop
 
     async def until_stopped() -> None:
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
         try:
             async with listening(messages, HOST, user, password) as port:
-                started.set_result((port, lambda: loop.call_soon_threadsafe(stop.set)))
-                await stop.wait()
+                started.set_result(port)
+                await asyncio.wrap_future(stop)
         except Exception as exc:
             if started.done():
                 raise
             started.set_exception(exc)  # the caller's thread raises it
 
-    thread = threading.Thread(target=asyncio.run, args=(until_stopped(),), name="demo server")
+    thread = threading.Thread(target=asyncio.run, args=(until_stopped(),), name="demo server", daemon=True)
     thread.start()
     try:
-        port, stop = started.result()
-        try:
-            yield DemoServer(port, user, password)
-        finally:
-            stop()
+        yield DemoServer(started.result(), user, password)
     finally:
-        thread.join()
+        stop.set_result(None)
+        if started.done():  # else Ctrl-C came while it starts: it ends by itself, and nobody waits for it
+            thread.join()

@@ -8,7 +8,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from inboxstats.mail import Location, Message
-from inboxstats.parse import parse
+from inboxstats.parse import Limits, parse
+
+_MOST = Limits().message_bytes + 1
+"""Bytes of a message that are read: one more than the parser takes, so that it notes what it leaves out."""
 
 
 class Row(NamedTuple):
@@ -46,10 +49,13 @@ def read_rows(locations: Sequence[Location]) -> list[Row | Unreadable]:
 
 def _read(location: Location) -> Row | Unreadable:
     try:
-        data = location.read()
+        data = location.read(_MOST)
+        row = row_of(parse(data))
+        return row if len(data) < _MOST else row._replace(size=location.size())
     except OSError as problem:
         return Unreadable(problem.strerror or str(problem))
-    return row_of(parse(data))
+    except MemoryError:
+        return Unreadable("too little memory for it")
 
 
 def row_of(message: Message) -> Row:

@@ -12,12 +12,18 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import UTC
 from pathlib import Path
 
-from inboxstats.archive.files import TEMPORARY, make_folder, storage_errors
+from inboxstats.archive.files import FILE_MODE, TEMPORARY, make_folder, storage_errors
 from inboxstats.errors import UsageError
 from inboxstats.report import export
 from inboxstats.report.model import Report
 
 LATEST = "latest"
+
+STAGING = ".inboxstats-"
+"""How what is not complete begins, and TEMPORARY is its end: nobody else's files look so, and these may be swept."""
+
+COPY = ".inboxstats-copy"
+"""Lies in a `latest` that is a copy of a run, and so ours to replace."""
 
 
 def _write_page(report: Report, folder: Path) -> None:
@@ -38,21 +44,27 @@ def write(report: Report, out: Path, formats: Collection[str]) -> Path:
     """Writes the report into ``out/2026-11-23T021500Z``, lets ``out/latest`` be it, and returns that folder.
 
     The folder is private to the user (0700, its files 0600). Raises UsageError for a format that is not in FORMATS,
-    StorageError where the disk refuses.
+    and for a `latest` that is the user's own; StorageError where the disk refuses.
     """
     if unknown := sorted(set(formats) - set(FORMATS)):
         raise UsageError(f"Unknown format {', '.join(unknown)}: choose from {', '.join(FORMATS)}.")
     with storage_errors("write the report into", out):
         make_folder(str(out), fsync=False)
         with _alone_in(out):
+            _check_latest(out / LATEST)
             _sweep(out)
             folder = _write_run(report, out, formats)
             _point_latest(folder)
     return folder
 
 
+def _check_latest(latest: Path) -> None:
+    if os.path.lexists(latest) and not latest.is_symlink() and not (latest / COPY).is_file():
+        raise UsageError(f"{latest} is not ours to replace. Move it away, or choose another folder with --out.")
+
+
 def _write_run(report: Report, out: Path, formats: Collection[str]) -> Path:
-    staging = Path(tempfile.mkdtemp(prefix=".", suffix=TEMPORARY, dir=out))
+    staging = Path(tempfile.mkdtemp(prefix=STAGING, suffix=TEMPORARY, dir=out))
     try:
         for name in formats:
             FORMATS[name](report, staging)
@@ -73,11 +85,12 @@ def _free(folder: Path) -> Path:
 
 def _point_latest(folder: Path) -> None:
     latest = folder.with_name(LATEST)
-    fresh, stale = (folder.with_name(f".{LATEST}-{state}{TEMPORARY}") for state in ("fresh", "stale"))
+    fresh, stale = (folder.with_name(f"{STAGING}{LATEST}-{state}{TEMPORARY}") for state in ("fresh", "stale"))
     try:
         fresh.symlink_to(folder.name, target_is_directory=True)
     except OSError:  # FAT; Windows without the right to make one
         shutil.copytree(folder, fresh)
+        (fresh / COPY).touch(FILE_MODE)
     if os.path.lexists(latest) and not (fresh.is_symlink() and latest.is_symlink()):
         latest.rename(stale)  # only a link replaces a link in one step
     fresh.replace(latest)
@@ -86,7 +99,7 @@ def _point_latest(folder: Path) -> None:
 
 def _sweep(out: Path) -> None:
     """Removes what a run that was killed has left."""
-    for left in out.glob(f".*{TEMPORARY}"):
+    for left in out.glob(f"{STAGING}*{TEMPORARY}"):
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left)
         else:
@@ -101,6 +114,6 @@ def _alone_in(out: Path) -> Iterator[None]:
         return
     import fcntl
 
-    with open(out / ".lock", "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as lock:
+    with open(out / ".lock", "a", opener=lambda path, flags: os.open(path, flags, FILE_MODE)) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

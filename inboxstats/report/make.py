@@ -1,12 +1,17 @@
 """From a collection to a report: parse what is new, select, compute."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from inboxstats.collection import Collection
 from inboxstats.dataset import Selection, select
+from inboxstats.errors import UsageError
+from inboxstats.globs import matches
 from inboxstats.report.model import Report, build
 from inboxstats.workers import Engine
+
+_NAMED = 10
+"""Names that the sentence on a wrong filter tells."""
 
 
 def make(
@@ -19,7 +24,11 @@ def make(
     top: int | None = None,
     progress: Callable[[int, int], None] = lambda _parsed, _total: None,
 ) -> Report:
-    """The report on a collection, its message table brought up to date first. Raises StorageError."""
+    """The report on a collection, its message table brought up to date first.
+
+    Raises UsageError for a filter that no account or mailbox can pass, StorageError.
+    """
+    _check_filters(collection, selection)
     updated = collection.update(engine=engine, workers=workers, progress=progress)
     unreadable = [
         (each.entry.file, each.reason)
@@ -28,3 +37,22 @@ def make(
     ]
     data = select(updated.rows, selection, unreadable=len(unreadable))
     return build(data, generated=generated, top=top, unreadable=unreadable)
+
+
+def _check_filters(collection: Collection, selection: Selection) -> None:
+    """Before anything is parsed: a name that is misspelt would make a report on nothing."""
+    there = list(collection.mailboxes())
+    if not there:
+        return
+    _check("account", selection.accounts, sorted(account for account, _ in collection.sources if account is not None))
+    in_accounts = Selection(accounts=selection.accounts)
+    if names := {name for account, name in there if in_accounts.covers(account, name)}:
+        _check("mailbox", selection.mailboxes, sorted(names))
+
+
+def _check(kind: str, globs: Sequence[str], names: Sequence[str]) -> None:
+    for glob in globs:
+        if not any(matches(name, glob) for name in names):
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            known = f"There are: {', '.join(map(repr, names[:_NAMED]))}{more}." if names else "This mail has none."
+            raise UsageError(f"--{kind} {glob!r} matches no {kind}. {known}")

@@ -1,20 +1,24 @@
 """An account of our own archive as a source: what was fetched, for the report."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from inboxstats.archive import Archive, MailboxFolder
 from inboxstats.mail import Location, Mailbox, MessageInfo, MessageKey
-from inboxstats.sources.local import read_messages
+from inboxstats.sources.local import distinct, read_messages
 
 
 class ArchivedAccount:
     """The mailboxes of one account, with those of former UIDVALIDITYs and those that the server no longer has."""
 
     def __init__(self, archive: Archive, account: str) -> None:
-        self._folders: dict[str, MailboxFolder] = {folder.mailbox.name: folder for folder in archive.mailboxes(account)}
+        self._folders: dict[str, MailboxFolder] = {}
+        # Two have one name where their mailbox.json is lost and the name was too long for a folder.
+        for folder in sorted(archive.mailboxes(account), key=lambda each: (each.mailbox.name, each.path)):
+            self._folders[distinct(folder.mailbox.name, self._folders)] = folder
 
     def mailboxes(self) -> list[Mailbox]:
-        return [folder.mailbox for folder in self._folders.values()]
+        return [replace(folder.mailbox, name=name) for name, folder in self._folders.items()]
 
     def folder(self, mailbox: Mailbox) -> MailboxFolder:
         """The archive's folder of a mailbox."""

@@ -1,16 +1,20 @@
 """Any tree of .eml files: each folder that holds some is a mailbox, named by its path below the root."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from inboxstats.archive.files import storage_errors
 from inboxstats.mail import Location, Mailbox, MessageInfo, MessageKey
-from inboxstats.sources.local import as_text, plain_listing, read_messages, relative_name
+from inboxstats.sources.local import as_text, distinct, plain_listing, read_messages, relative_name
+from inboxstats.sources.maildir import PARTS, is_maildir
 
 
 class EmlTree:
-    """The .eml files at or below a folder. A link to a folder is not followed, so there is no way in circles."""
+    """The .eml files at or below a folder, or a single one; the messages of Maildirs are left to `Maildir`.
+
+    A link to a folder is not followed, so there is no way in circles.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -37,15 +41,24 @@ class EmlTree:
 
 
 def _walk(root: Path) -> dict[str, dict[MessageKey, Location]]:
+    if root.is_file():
+        return {relative_name(str(root.parent), root.parent): _messages(str(root.parent), [root.name])}
     found: dict[str, dict[MessageKey, Location]] = {}
-    for folder, _, names in os.walk(root, onerror=_raise):
-        messages = {
-            MessageKey(as_text(name)): _location(os.path.join(folder, name))
-            for name in sorted(names)
-            if name.lower().endswith(".eml")
-        }
-        if messages:
-            found[relative_name(folder, root)] = messages
+    parts_of_maildirs: set[str] = set()
+    for folder, below, names in os.walk(root, onerror=_refuse):
+        below.sort()
+        if is_maildir(below):
+            parts_of_maildirs.update(os.path.join(folder, part) for part in PARTS)
+        if folder not in parts_of_maildirs and (messages := _messages(folder, names)):
+            found[distinct(relative_name(folder, root), found)] = messages
+    return found
+
+
+def _messages(folder: str, names: Iterable[str]) -> dict[MessageKey, Location]:
+    found: dict[MessageKey, Location] = {}
+    for name in sorted(names):
+        if name.lower().endswith(".eml"):
+            found[MessageKey(distinct(as_text(name), found))] = _location(os.path.join(folder, name))
     return found
 
 
@@ -57,5 +70,7 @@ def _location(path: str) -> Location:
     return Location(path, version=f"{status.st_size}-{status.st_mtime_ns}")
 
 
-def _raise(problem: OSError) -> None:
-    raise problem
+def _refuse(problem: OSError) -> None:
+    """A folder that may not be read is no folder without mail: it is named."""
+    with storage_errors("read", problem.filename):
+        raise problem

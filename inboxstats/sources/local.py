@@ -1,7 +1,8 @@
 """What the sources on this machine share: reading at a location, and names that are text whatever the disk holds."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 from inboxstats.archive.files import storage_errors
@@ -30,7 +31,22 @@ def plain_listing(source: LocalSource, mailbox: Mailbox) -> Mapping[MessageKey, 
 
 def as_text(name: str) -> str:
     r"""A file's name without lone surrogates: bytes that are not UTF-8 become ``\xNN``."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # no file has such a name, but the caller may hold one from elsewhere
+        return without_surrogates(name)
+
+
+def without_surrogates(name: str) -> str:
+    r"""A name that a server gave, each lone surrogate as ``\udNNN``."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def distinct(name: str, taken: Container[str]) -> str:
+    """The name, or the first of ``name (2)``, ``name (3)`` … that is free: nothing is lost for reading like another."""
+    if name not in taken:
+        return name
+    return next(other for number in count(2) if (other := f"{name} ({number})") not in taken)
 
 
 def relative_name(folder: str, root: Path) -> str:

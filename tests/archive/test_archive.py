@@ -77,6 +77,13 @@ def test_a_second_account_joins_only_when_it_may(tmp_path: Path) -> None:
         archive.check_owner("bob", BOB, may_join=False)
 
 
+def test_the_same_mail_under_another_name_is_refused(tmp_path: Path) -> None:
+    archive = Archive.create(tmp_path / "a")
+    archive.admit("ann@example.org", ANN)
+    with pytest.raises(UsageError, match=r'already, as the account .*\[accounts\."ann@example\.org"\]'):
+        archive.check_owner("work", ANN, may_join=True)
+
+
 def test_mailboxes_come_back_with_their_names(tmp_path: Path) -> None:
     archive = Archive.create(tmp_path / "a")
     archive.admit("ann", ANN)

@@ -4,10 +4,19 @@ import json
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import TimeoutExpired
 
+import pytest
 from command import Inboxstats
+from typer.testing import CliRunner
 
+from inboxstats import demo
+from inboxstats.archive import Archive, Owner
+from inboxstats.cli import app
 from inboxstats.demo.mailbox import generate
+from inboxstats.errors import ExitCode, ServerRefusalError
+from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.sources.imap import ImapSource
 
 
 def test_the_demo_fetches_and_reports_what_was_generated(inboxstats: Inboxstats, tmp_path: Path) -> None:
@@ -41,3 +50,63 @@ def test_a_second_demo_replaces_the_first(inboxstats: Inboxstats, tmp_path: Path
     told = json.loads(done.out)
     assert (told["schema_version"], told["messages"], told["threads"]) == (1, 30, 8)
     assert Path(told["page"]).is_file()
+
+
+def test_a_folder_with_other_files_is_refused_and_kept(inboxstats: Inboxstats, tmp_path: Path) -> None:
+    letters = tmp_path / "dm" / "archive" / "letters.txt"
+    letters.parent.mkdir(parents=True)
+    letters.write_text("Dear Ada")
+    done = inboxstats("demo", "--messages", "5", "--out", str(tmp_path / "dm"))
+    assert (done.code, done.out) == (ExitCode.USAGE, "")
+    assert "Choose another folder with --out" in done.err
+    assert letters.read_text() == "Dear Ada"
+
+
+@pytest.mark.parametrize("account", ["work", "demo"])
+def test_an_archive_of_real_mail_is_refused_and_kept(inboxstats: Inboxstats, tmp_path: Path, account: str) -> None:
+    archive = Archive.create(tmp_path / "archive")
+    archive.admit(account, Owner("imap.example.org", "ada@example.org"))
+    letter = tmp_path / "archive" / account / "1.eml"
+    letter.parent.mkdir()
+    letter.write_text("Subject: real\n")
+    done = inboxstats("demo", "--messages", "5", "--out", str(tmp_path))
+    assert (done.code, done.out) == (ExitCode.USAGE, "")
+    assert "Choose another folder with --out" in done.err
+    assert letter.read_text() == "Subject: real\n"
+    assert Archive.open(tmp_path / "archive").owners == archive.owners
+
+
+def test_what_a_user_put_into_the_demos_archive_is_kept(inboxstats: Inboxstats, tmp_path: Path) -> None:
+    arguments = ("demo", "--messages", "5", "--out", str(tmp_path), "--engine", "serial")
+    assert inboxstats(*arguments).code == 0
+    (tmp_path / "archive" / "letters.txt").write_text("Dear Ada")
+    assert inboxstats(*arguments).code == 0
+    assert (tmp_path / "archive" / "letters.txt").read_text() == "Dear Ada"
+
+
+def test_a_demo_waits_for_another_in_the_same_folder(inboxstats: Inboxstats, tmp_path: Path) -> None:
+    arguments = ("demo", "--messages", "5", "--out", str(tmp_path), "--engine", "serial")
+    assert inboxstats(*arguments).code == 0
+    archive = Archive.open(tmp_path / "archive")
+    stored = sorted(archive.path.rglob("*.eml"))
+    with archive.lock():
+        second = inboxstats.start(*arguments)
+        with pytest.raises(TimeoutExpired):
+            second.communicate(timeout=4)
+        assert sorted(archive.path.rglob("*.eml")) == stored
+    second.communicate(timeout=60)
+    assert second.returncode == 0
+
+
+def test_mail_that_was_not_fetched_is_told_and_is_not_exit_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(ImapSource):
+        def listing(self, mailbox: Mailbox) -> dict[MessageKey, MessageInfo]:
+            if mailbox.name == "INBOX":
+                raise ServerRefusalError("The server says NO.")
+            return super().listing(mailbox)
+
+    monkeypatch.setattr(demo, "ImapSource", Refusing)
+    done = CliRunner().invoke(app, ["demo", "--messages", "50", "--out", str(tmp_path), "--engine", "serial", "--json"])
+    assert done.exit_code == ExitCode.PARTLY
+    assert "INBOX: The server says NO." in done.stderr
+    assert json.loads(done.stdout)["exit_code"] == ExitCode.PARTLY

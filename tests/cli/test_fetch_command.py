@@ -280,7 +280,9 @@ def test_another_accounts_archive_is_refused_before_any_login(
 
 def test_a_folder_that_is_no_archive_is_refused(inboxstats: Inboxstats, user: Login, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    one_sentence(inboxstats(*options(user, tmp_path), password=user.password), 2, "holds other files")
+    for more in ((), ("--dry-run",)):
+        done = inboxstats(*options(user, tmp_path), *more, password=user.password)
+        one_sentence(done, 2, "holds other files")
 
 
 def test_a_folder_that_cannot_be_made_is_said_before_any_login(inboxstats: Inboxstats, tmp_path: Path) -> None:
@@ -329,6 +331,8 @@ def test_a_broken_configuration_is_said_with_line_and_key(
         ((), "There is no account"),
         (("--user", "me"), "--host is missing"),
         (("--host", "h"), "--user is missing"),
+        (("--host", "h:993", "--user", "u"), "--host h --port 993"),
+        (("--host", "h", "--user", "u", "--all", "-m", "INBOX"), "not both"),
         (("--host", "h", "--user", ""), "--user is missing"),
         (("--host", "", "--user", "u"), "--host is empty"),
         (("--host", "h", "--user", "u\n"), "cannot be typed"),

@@ -146,7 +146,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_reported(inboxstats
         (("MAIL", "--format", ","), "--format is empty"),
         (("MAIL", "--since", "2026-05-01", "--until", "2026-04-01"), "is after"),
         (("MAIL", "--format", "json", "--open"), "--open wants a page"),
-        ((), "does not exist"),
+        ((), "There is no archive yet"),
     ],
 )
 def test_what_cannot_be_done_is_said(inboxstats: Inboxstats, mail: Path, arguments: tuple[str, ...], part: str) -> None:

@@ -1,17 +1,20 @@
 """The embedded server, through imapclient over real sockets."""
 
+import asyncio
+import signal
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date, datetime
 
 import pytest
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
+from inboxstats.demo import pymap_server
 from inboxstats.demo.mailbox import DemoMessage, generate
 from inboxstats.demo.server import DemoServer, serve
 from inboxstats.errors import UsageError
@@ -132,6 +135,27 @@ def test_it_ends_when_the_work_inside_fails() -> None:
     before = set(threading.enumerate())
     with pytest.raises(ZeroDivisionError), serve([]):
         raise ZeroDivisionError
+    assert set(threading.enumerate()) == before
+
+
+@pytest.mark.timeout(30)
+def test_an_interrupt_while_it_starts_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    @asynccontextmanager
+    async def slow(*_arguments: object) -> AsyncIterator[int]:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        await asyncio.sleep(1)
+        yield 0
+
+    monkeypatch.setattr(pymap_server, "listening", slow)
+    before = set(threading.enumerate())
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), serve([]):
+            pass
+    finally:
+        signal.signal(signal.SIGINT, former)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
     assert set(threading.enumerate()) == before
 
 

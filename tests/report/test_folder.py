@@ -60,9 +60,9 @@ def test_an_interrupted_report_leaves_the_old_one_intact(
 
 def test_what_a_killed_run_left_is_swept_by_the_next(ordinary: Report, tmp_path: Path) -> None:
     folder.write(ordinary, tmp_path, ["json"])
-    (tmp_path / ".abc.part").mkdir()
-    (tmp_path / ".abc.part" / "report.json").write_text("{")
-    (tmp_path / ".latest-fresh.part").symlink_to("nowhere")
+    (tmp_path / ".inboxstats-abc.part").mkdir()
+    (tmp_path / ".inboxstats-abc.part" / "report.json").write_text("{")
+    (tmp_path / ".inboxstats-latest-fresh.part").symlink_to("nowhere")
     folder.write(ordinary, tmp_path, ["json"])
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         ".lock",
@@ -70,6 +70,26 @@ def test_what_a_killed_run_left_is_swept_by_the_next(ordinary: Report, tmp_path:
         "2026-11-23T021500Z-2",
         "latest",
     ]
+
+
+def test_what_others_keep_in_the_folder_is_left_alone(ordinary: Report, tmp_path: Path) -> None:
+    kept = [tmp_path / ".mine.part" / "draft", tmp_path / ".draft.part", tmp_path / ".lock"]
+    kept[0].parent.mkdir()
+    for path in kept:
+        path.write_text("mine")
+    folder.write(ordinary, tmp_path, ["json"])
+    assert [path.read_text() for path in kept] == ["mine"] * 3
+
+
+@pytest.mark.parametrize("name", ["latest", "latest/backup"])
+def test_a_latest_of_the_users_is_refused_and_kept(ordinary: Report, tmp_path: Path, name: str) -> None:
+    theirs = tmp_path / name
+    theirs.parent.mkdir(exist_ok=True)
+    theirs.write_text("mine")
+    with pytest.raises(UsageError, match=r"latest is not ours.*another folder with --out"):
+        folder.write(ordinary, tmp_path, ["json"])
+    assert theirs.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "latest"]
 
 
 def test_where_links_cannot_be_made_latest_is_a_copy(
@@ -84,7 +104,9 @@ def test_where_links_cannot_be_made_latest_is_a_copy(
         for formats in (["json"], ["csv"]):
             run = folder.write(ordinary, tmp_path, formats)
             assert not (tmp_path / "latest").is_symlink()
-            assert _files(tmp_path / "latest") == _files(run)
+            copied = _files(tmp_path / "latest")
+            assert copied.pop(".inboxstats-copy") == b""
+            assert copied == _files(run)
     folder.write(ordinary, tmp_path, ["json"])
     assert (tmp_path / "latest").is_symlink()
     assert not list(tmp_path.glob(".*.part"))

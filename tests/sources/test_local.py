@@ -1,12 +1,19 @@
 """What is particular to Maildir, mbox and trees of .eml files."""
 
 import mailbox as stdlib
+import os
 from pathlib import Path
 
 import pytest
 
-from inboxstats.mail import Mailbox
+from inboxstats.archive import Archive, Owner
+from inboxstats.archive.layout import message_key
+from inboxstats.mail import LocalSource, Location, Mailbox
+from inboxstats.parse import Limits
+from inboxstats.parse.files import Row, Unreadable, read_rows
+from inboxstats.sources.archived import ArchivedAccount
 from inboxstats.sources.eml import EmlTree
+from inboxstats.sources.local import as_text
 from inboxstats.sources.maildir import Maildir
 from inboxstats.sources.mbox import Mbox, is_mbox
 
@@ -100,3 +107,122 @@ def test_an_mbox_is_told_from_other_files(tmp_path: Path) -> None:
     (tmp_path / "no").write_bytes(b"From here to eternity\n")
     (tmp_path / "empty").touch()
     assert [is_mbox(tmp_path / name) for name in ("yes", "no", "empty")] == [True, False, False]
+
+
+def write(path: Path, data: bytes = b"Subject: x\n\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def texts(source: LocalSource) -> dict[str, list[bytes]]:
+    """The messages of each mailbox, by its name."""
+    return {
+        mailbox.name: sorted(location.read() for location in source.locations(mailbox).values())
+        for mailbox in source.mailboxes()
+    }
+
+
+def test_two_folders_of_eml_files_with_one_name_both_count(tmp_path: Path) -> None:
+    write(tmp_path / "mail" / "1.eml", b"1")
+    write(tmp_path / "mail" / "mail" / "2.eml", b"2")
+    write(tmp_path / "mail" / "caf\udce9" / "3.eml", b"3")
+    write(tmp_path / "mail" / "caf\\xe9" / "4.eml", b"4")
+    found = texts(EmlTree(tmp_path / "mail"))
+    assert found == {"mail": [b"1"], "mail (2)": [b"2"], "caf\\xe9": [b"4"], "caf\\xe9 (2)": [b"3"]}
+
+
+def test_two_eml_files_whose_names_read_alike_both_count(tmp_path: Path) -> None:
+    write(tmp_path / "b" / "\udce9.eml", b"1")
+    write(tmp_path / "b" / "\\xe9.eml", b"2")
+    assert texts(EmlTree(tmp_path)) == {"b": [b"1", b"2"]}
+
+
+def test_two_maildirs_with_one_name_both_count(tmp_path: Path) -> None:
+    for folder in (".", "INBOX", ".Sent.2026", "Sent/2026"):
+        touch_maildir(tmp_path / folder)
+        write(tmp_path / folder / "cur" / "1.host:2,S", folder.encode())
+    assert texts(Maildir(tmp_path)) == {
+        "INBOX": [b"."],
+        "INBOX (2)": [b"INBOX"],
+        "Sent/2026": [b".Sent.2026"],
+        "Sent/2026 (2)": [b"Sent/2026"],
+    }
+
+
+def test_two_files_of_a_maildir_with_one_unique_name_both_count(tmp_path: Path) -> None:
+    touch_maildir(tmp_path)
+    write(tmp_path / "new" / "1.host", b"1")
+    write(tmp_path / "cur" / "1.host:2,S", b"2")
+    write(tmp_path / "cur" / "1.host:2,FS", b"3")
+    assert texts(Maildir(tmp_path)) == {"INBOX": [b"1", b"2", b"3"]}
+
+
+def test_two_mailboxes_of_an_archive_with_one_name_both_count(tmp_path: Path) -> None:
+    archive = Archive.create(tmp_path / "archive", fsync=False)
+    archive.admit("ann", Owner("h", "ann"))
+    for number in (1, 2):  # names too long for a folder, whose mailbox.json is lost
+        archive.mailbox("ann", Mailbox("x" * 200 + str(number))).store([(message_key(7, 1), b"%d" % number)])
+    assert sorted(texts(ArchivedAccount(archive, "ann")).values()) == [[b"1"], [b"2"]]
+
+
+def test_a_message_of_a_maildir_is_not_an_eml_file_as_well(tmp_path: Path) -> None:
+    touch_maildir(tmp_path / "box", "cur/1.eml", "new/2.eml", "tmp/3.eml")
+    write(tmp_path / "box" / "4.eml", b"4")
+    write(tmp_path / "box" / "cur" / "below" / "5.eml", b"5")  # a Maildir has no folders there: not its message
+    write(tmp_path / "cur" / "6.eml", b"6")
+    assert texts(EmlTree(tmp_path)) == {"box": [b"4"], "box/cur/below": [b"5"], "cur": [b"6"]}
+    assert list(texts(Maildir(tmp_path))) == ["box"]
+
+
+def test_what_is_no_regular_file_is_told_and_not_opened(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere")
+    touch_maildir(tmp_path)
+    for folder, end in ((tmp_path / "eml", ".eml"), (tmp_path / "cur", "")):
+        folder.mkdir(exist_ok=True)
+        os.mkfifo(folder / f"1{end}")
+        (folder / f"2{end}").symlink_to("/dev/zero")
+        (folder / f"3{end}").symlink_to(tmp_path / "elsewhere")
+        (folder / f"4{end}").symlink_to(tmp_path / "nowhere")
+        (folder / f"5{end}").symlink_to(f"5{end}")
+    for source in (EmlTree(tmp_path), Maildir(tmp_path)):
+        (mailbox,) = source.mailboxes()
+        locations = source.locations(mailbox)
+        read = dict(zip(sorted(locations), read_rows([locations[key] for key in sorted(locations)]), strict=True))
+        assert {key[0]: result.reason for key, result in read.items() if isinstance(result, Unreadable)} == {
+            "1": "not a regular file",
+            "2": "not a regular file",
+            "4": "No such file or directory",
+            "5": "Too many levels of symbolic links",
+        }
+
+
+def test_of_a_huge_file_only_what_the_parser_takes_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "huge.eml", b"Subject: huge\n\n")
+    os.truncate(path, 6_000_000_000)  # sparse
+    (row,) = read_rows([Location(str(path))])
+    assert isinstance(row, Row)
+    assert (row.subject, row.size) == ("huge", 6_000_000_000)
+    assert any(f"more than {Limits().message_bytes} bytes" in defect for defect in row.defects)
+
+
+def test_a_location_is_read_whole_or_up_to_a_limit(tmp_path: Path) -> None:
+    path = str(write(tmp_path / "x", b"0123456789"))
+    whole = Location(path)
+    assert [whole.read(), whole.read(4), whole.read(99), whole.size()] == [b"0123456789", b"0123", b"0123456789", 10]
+    part = Location(path, 2, 5)
+    assert [part.read(), part.read(4), part.read(99), part.size()] == [b"23456", b"2345", b"23456", 5]
+    assert Location(path, 3).size() == 7
+
+
+def test_too_little_memory_for_a_message_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(_self: Location, _most: int | None = None) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(Location, "read", exhausted)
+    assert read_rows([Location(str(tmp_path))]) == [Unreadable("too little memory for it")]
+
+
+@pytest.mark.parametrize("name", ["a\ud800", "\udce9\ud800\udfff", "Entwürfe", ""])
+def test_any_name_becomes_text(name: str) -> None:
+    as_text(name).encode()
