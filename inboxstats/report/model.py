@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from inboxstats.dataset import Dataset, Selection, Totals
 from inboxstats.stats import STATISTICS, Statistic
+
+_LATE = np.timedelta64(30, "D")
+"""After its Date header: no server takes that long to deliver, and one that mail was moved to always does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Report:
 
     generated  -- aware
     first, last -- when the earliest and the latest message were, in UTC; ``None`` where none has a time
+    moved      -- most messages arrived more than 30 days after their Date header: by this clock, times mean little
     answers    -- in the order of the report
     unreadable -- file and reason of those that could not be read, as far as they are known by name
     """
@@ -56,6 +61,7 @@ class Report:
     selection: Selection
     first: datetime | None
     last: datetime | None
+    moved: bool
     answers: tuple[Answer, ...]
     unreadable: tuple[tuple[str, str], ...]
 
@@ -72,9 +78,19 @@ def build(data: Dataset, *, generated: datetime, top: int | None, unreadable: Se
         selection=data.selection,
         first=None if data.first is None else data.first.to_pydatetime(),
         last=None if data.last is None else data.last.to_pydatetime(),
+        moved=_moved(data),
         answers=tuple(_answer(statistic, data, top) for statistic in STATISTICS),
         unreadable=tuple(unreadable),
     )
+
+
+def _moved(data: Dataset) -> bool:
+    if data.selection.clock != "received":
+        return False
+    messages = data.messages[["when", "date"]].dropna()
+    times = (pd.to_datetime(messages[name], utc=True).to_numpy("datetime64[us]") for name in ("when", "date"))
+    late = np.subtract(*times) > _LATE
+    return 2 * int(late.sum()) > len(late)
 
 
 def _answer(statistic: Statistic, data: Dataset, top: int | None) -> Answer:

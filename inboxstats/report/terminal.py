@@ -38,12 +38,12 @@ def render(report: Report, console: Console) -> None:
 
 def _summary(report: Report) -> Iterator[tuple[str, str]]:
     totals = report.totals
-    yield f"{wording.count(totals.messages, 'message')}, {wording.period(report)}", "bold"
+    yield f"{wording.title(report)}{',' if totals.messages else ''} {wording.period(report)}", "bold"
     yield wording.reconciliation(totals), ""
     yield " · ".join(f"{figure} {what}" for figure, what in wording.headline(totals)), _QUIET
     yield " · ".join(f"{name}: {text}" for name, text in wording.facts(report)), _QUIET
-    if not totals.messages:
-        yield "There is no mail here, or none that the filters let through.", ""
+    if hint := wording.moved(report):
+        yield hint, "yellow"
 
 
 def _body(report: Report, width: int) -> Iterator[Text]:

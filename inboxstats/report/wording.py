@@ -57,6 +57,11 @@ def reconciliation(totals: Totals) -> str:
     )
 
 
+def title(report: Report) -> str:
+    """``"1,975 messages"``; ``"No messages"``."""
+    return count(report.totals.messages, "message") if report.totals.messages else "No messages"
+
+
 def headline(totals: Totals) -> list[tuple[str, str]]:
     """Figures beside the number of messages, and what they are of: the most telling first."""
     return [
@@ -93,10 +98,30 @@ def _filters(chosen: Selection) -> list[str]:
     return [visible(text) for text in filters]
 
 
-def extent(answer: Answer) -> str:
-    """How much of the whole table is shown."""
-    shown = len(answer.table)
-    return f"The first {shown:,} of {count(answer.rows, 'row')}" if shown < answer.rows else count(shown, "row")
+def moved(report: Report) -> str:
+    """What to do about times that mean little; ``""`` where they are all right."""
+    if not report.moved:
+        return ""
+    return (
+        "Most messages arrived long after their Date header says (a moved mailbox?): "
+        "--clock date counts by that header."
+    )
+
+
+def extent(answer: Answer, shown: int) -> str:
+    """How much of the whole table `shown` rows are, and where the report has more of it."""
+    if shown == answer.rows:
+        return count(shown, "row")
+    part = f"The {end(answer)} {shown:,} of {count(answer.rows, 'row')}"
+    if shown == len(answer.table):
+        return part
+    kept = "all" if len(answer.table) == answer.rows else f"{len(answer.table):,}"
+    return f"{part}; report.json and the CSV files have {kept}"
+
+
+def end(answer: Answer) -> str:
+    """Which rows of a table that is too long are shown: the top of a ranking, the latest of a time."""
+    return "first" if answer.statistic.ranked else "last"
 
 
 def description(answer: Answer) -> str:
@@ -109,7 +134,14 @@ def description(answer: Answer) -> str:
 
 
 def period(report: Report) -> str:
-    """From the day of the first message to that of the last, by the reader's clock."""
+    """From the day of the first message to that of the last, by the reader's clock.
+
+    Where there is no message: in what there is none, as ``"in mailbox INBOX, since 3 March 2026"``, or ``"here yet"``.
+    """
+    if not report.totals.messages:
+        filters = ", ".join(_filters(report.selection))
+        named = report.selection.accounts or report.selection.mailboxes
+        return f"in {filters}" if named else filters or "here yet"
     if report.first is None or report.last is None:
         return "no message has a date"
     first, last = (day(moment.astimezone(_zone(report.selection))) for moment in (report.first, report.last))

@@ -1,9 +1,11 @@
 """The page in a real Chromium, as a reader has it: nothing runs, nothing leaves, nothing sticks out."""
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,12 @@ def test_the_tables_hold_the_figures_of_report_json(
             assert name not in tables.rows
             continue
         columns = statistic["columns"]
+        if name == "busy_hours":  # a grid on the page: the hour, then Monday to Sunday
+            assert columns == ["weekday", "hour", "messages"]
+            grid = {(day, hour): count for day, hour, count in statistic["rows"]}
+            hours = [[hour, *(grid[day, hour] for day in range(1, 8))] for hour in range(24)]
+            assert tables.rows[name] == [list(map(str, line)) for line in hours]
+            continue
         wanted = [
             [
                 str(value) if isinstance(value, int | float) else cell(column, value)
@@ -153,8 +161,81 @@ def test_filters_zone_and_clock_are_told() -> None:
 
 
 def test_no_mail_is_said_kindly_and_draws_no_axes(pages: dict[str, str]) -> None:
-    assert "There is no mail here yet" in pages["empty"]
+    assert "<h1>No messages</h1>" in pages["empty"]
+    assert "here yet" in pages["empty"]
+    assert "no message has a date" not in pages["empty"]
     assert "<img" not in pages["empty"]
+
+
+def test_filters_that_leave_nothing_are_named_beneath_the_heading() -> None:
+    nothing = dataset(row(), mailboxes=("INBOX",), since=date(2027, 3, 3))
+    html = page.render(build(nothing, generated=NOW, top=0))
+    assert "<h1>No messages</h1>" in html
+    assert '<p class="period">in mailbox INBOX, since 3 March 2027</p>' in html
+
+
+def test_a_long_table_is_cut_and_says_where_the_rest_is() -> None:
+    first = datetime(2020, 1, 1, tzinfo=UTC)
+    rows = [
+        row(number, sender=f"{number:04d}@example.org", when=(first + timedelta(days=number)).isoformat())
+        for number in range(1001)
+    ]
+    data = dataset(*rows)
+    html = page.render(build(data, generated=NOW, top=0))
+    tables = Tables()
+    tables.feed(html)
+    assert "The first 1,000 of 1,001 rows; report.json and the CSV files have all" in html
+    assert [tables.rows["senders"][at][0] for at in (0, -1)] == ["0000@example.org", "0999@example.org"]
+    assert "The last 1,000 of 1,001 rows; report.json and the CSV files have all" in html
+    # 366 + 365 days are 2020 and 2021; 2022-09-28 is day 270 of its year, the 1,001st in all.
+    assert [tables.rows["days"][at][0] for at in (0, -1)] == ["2020-01-02", "2022-09-27"]
+    assert "The first 20 of 1,001 rows<" in page.render(build(data, generated=NOW, top=20))
+
+
+def test_a_table_that_top_and_the_page_cut_says_what_the_files_have() -> None:
+    rows = [row(number, sender=f"{number:04d}@example.org") for number in range(1003)]
+    html = page.render(build(dataset(*rows), generated=NOW, top=1002))
+    assert "The first 1,000 of 1,003 rows; report.json and the CSV files have 1,002" in html
+
+
+def test_a_moved_mailbox_is_told() -> None:
+    moved = dataset(row(internal_date=NOW), clock="received")
+    assert "--clock date counts by that header" in page.render(build(moved, generated=NOW, top=0))
+    assert "--clock date" not in page.render(build(dataset(row(internal_date=NOW)), generated=NOW, top=0))
+
+
+def test_on_a_telephone_the_count_is_in_sight(browser: Browser, files: dict[str, Path]) -> None:
+    visit = Visit(browser, files["ordinary"], width=390)
+    edges = visit.page.eval_on_selector_all(
+        ".table", "all => all.map(box => [box.closest('section').id, box.scrollWidth, box.clientWidth])"
+    )
+    names = visit.page.eval_on_selector_all(
+        "#senders thead th", "all => all.filter(e => e.offsetWidth).map(e => e.textContent)"
+    )
+    visit.page.close()
+    assert [edge for edge in edges if edge[1] > edge[2]] == []
+    assert names == ["Address", "Messages", "Last"]
+
+
+def test_print_leaves_out_what_the_figures_tell_and_cuts_the_rest(browser: Browser, tmp_path: Path) -> None:
+    rows = [
+        row(number, sender=f"{number:03d}@example.org", when=f"20{number // 12:02d}-{number % 12 + 1:02d}-01T09:00:00Z")
+        for number in range(300)
+    ]
+    (tmp_path / "report.html").write_text(page.render(build(dataset(*rows), generated=NOW, top=0)), "utf-8")
+    visit = Visit(browser, tmp_path / "report.html", width=720)
+    visit.page.emulate_media(media="print")
+    printed = visit.page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll('.table')].map(box => [box.closest('section').id,
+        [...box.querySelectorAll('tbody tr')].filter(row => row.offsetHeight).map(row => row.cells[0].innerText)]))"""
+    )
+    leaves = len(re.findall(rb"/Type\s*/Page\b", visit.page.pdf(format="A4")))
+    visit.page.close()
+    assert (printed["days"], printed["hours"], printed["busy_hours"]) == ([], [], [])
+    assert printed["senders"] == [f"{number:03d}@example.org" for number in range(25)]
+    # 300 months end in December 2024; 25 are two years and one month.
+    assert (printed["months"][0], printed["months"][-1], len(printed["months"])) == ("2022-12", "2024-12", 25)
+    assert leaves < 8
 
 
 def test_a_statistic_that_counted_nothing_says_so(pages: dict[str, str]) -> None:

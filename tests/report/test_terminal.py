@@ -1,5 +1,6 @@
 import io
 import unicodedata
+from datetime import date
 
 import pytest
 from factories import dataset, row
@@ -92,4 +93,18 @@ def test_of_many_months_the_last_twelve_that_have_mail_are_shown() -> None:
 
 
 def test_no_mail_is_said_kindly(empty: Report) -> None:
-    assert shown(empty, 80)[-1] == "There is no mail here, or none that the filters let through."
+    assert shown(empty, 80)[0] == "No messages here yet"
+
+
+def test_filters_that_leave_nothing_are_named() -> None:
+    since = dataset(row(), since=date(2027, 3, 3), until=date(2027, 3, 4))
+    assert shown(build(since, generated=NOW, top=0), 80)[0] == "No messages since 3 March 2027, until 4 March 2027"
+    drafts = dataset(row(), accounts=("me@*",), mailboxes=("Drafts\x1b[2J",))
+    assert shown(build(drafts, generated=NOW, top=0), 80)[0].startswith("No messages in account me@*, mailbox Drafts")
+
+
+def test_a_moved_mailbox_is_told_in_a_line() -> None:
+    moved = build(dataset(row(internal_date=NOW), clock="received"), generated=NOW, top=0)
+    line = next(line for line in shown(moved, 160) if "moved mailbox" in line)
+    assert line.startswith("Most messages arrived long after their Date header says")
+    assert line.endswith("--clock date counts by that header.")
