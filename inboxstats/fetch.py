@@ -32,11 +32,15 @@ _LOG = logging.getLogger(__name__)
 
 
 class Server(Connection, Protocol):
-    """A `mail.Source` that can say cheaply whether a mailbox has changed: `sources.imap.ImapSource`."""
+    """A `mail.Source` that can say cheaply whether a mailbox has changed: `sources.imap.ImapSource`.
+
+    `sibling` is one more connection with the same login, which knows the mailboxes by the same names.
+    """
 
     def mailboxes(self) -> Iterable[Mailbox]: ...
     def listing(self, mailbox: Mailbox) -> Mapping[MessageKey, MessageInfo]: ...
     def status(self, mailbox: Mailbox) -> MailboxState: ...
+    def sibling(self) -> Connection: ...
 
 
 class Watcher(Protocol):
@@ -100,7 +104,7 @@ def fetch(
     archive: Archive,
     account: str,
     owner: Owner,
-    open_source: Callable[[], Server],
+    source: Server,
     *,
     mailboxes: Sequence[str],
     threads: int,
@@ -111,7 +115,8 @@ def fetch(
 ) -> Fetched:
     """Bring what is new in the chosen mailboxes of an account into the archive.
 
-    The caller holds the archive's lock, and has checked that the account may own mail there.
+    The caller holds the archive's lock, and has checked that the account may own mail there. `source` is closed
+    afterwards.
 
     mailboxes -- names or globs, see `chosen`
     since     -- leave out what the server received before that day (UTC)
@@ -120,7 +125,6 @@ def fetch(
     Raises what keeps the run from beginning: UsageError, NetworkError, CredentialsError, TLSError, StorageError. What
     goes wrong later is told by the result.
     """
-    source = open_source()
     try:
         source.connect()
         if not dry_run:
@@ -137,7 +141,7 @@ def fetch(
             got = Downloaded(stored=0, bytes=0, failed=(), absent={})
         else:
             watcher.begin(len(missing), sum(missing))
-            connections = [source, *(open_source() for _ in range(threads - 1))]
+            connections = [source, *(source.sibling() for _ in range(threads - 1))]
             got = download(plan.wanted, connections, progress=watcher.stored)
         refused, gone = _confirm(source, plan.wanted, got)
     finally:

@@ -260,7 +260,7 @@ def _run(archive: "Archive", job: _Job, settings: _Settings, bar: FetchBar) -> "
         archive,
         job.name,
         owner,
-        lambda: ImapSource(server, password),
+        ImapSource(server, password),
         mailboxes=settings.mailboxes or account.mailboxes,
         threads=settings.threads or account.threads,
         watcher=bar,

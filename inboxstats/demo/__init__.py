@@ -72,7 +72,7 @@ def run(
                 archive,
                 ACCOUNT,
                 OWNER,
-                lambda: ImapSource(address, server.password),
+                ImapSource(address, server.password),
                 mailboxes=("*",),
                 threads=threads,
                 watcher=watcher,

@@ -43,6 +43,12 @@ class ImapSource:
     def __repr__(self) -> str:
         return f"ImapSource({self._connection.server})"
 
+    def sibling(self) -> "ImapSource":
+        """Another connection with the same login. It knows the mailboxes by the names that this one gave them."""
+        other = ImapSource(self._connection.server, self._connection.password)
+        other._raw_names = dict(self._raw_names)
+        return other
+
     def connect(self) -> None:
         """Log in, unless that is done. Raises NetworkError, CredentialsError; TLSError before a secret is sent."""
         self._connection.connect()

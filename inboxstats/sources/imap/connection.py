@@ -59,7 +59,7 @@ class Connection:
 
     def __init__(self, server: Server, password: str) -> None:
         self.server = server
-        self._password = password
+        self.password = password
         self._client: IMAPClient | None = None
         self.failures = 0
         """Rises with each conversation that failed: what was selected before is not any more."""
@@ -116,12 +116,12 @@ class Connection:
     def _login(self, client: IMAPClient) -> None:
         user = self.server.user
         try:
-            if user.isascii() and self._password.isascii():
-                client.login(user, self._password)
+            if user.isascii() and self.password.isascii():
+                client.login(user, self.password)
             else:
-                client.plain_login(user, self._password)  # LOGIN is ASCII only
+                client.plain_login(user, self.password)  # LOGIN is ASCII only
         except LoginError as refused:
-            said = str(refused).removeprefix("b'").removesuffix("'").replace(self._password, "…").rstrip(".")
+            said = str(refused).removeprefix("b'").removesuffix("'").replace(self.password, "…").rstrip(".")
             if _TRY_LATER.search(said):
                 raise NetworkError(f"{self.server} lets {user} not in now: {said}. Run again later.") from None
             raise CredentialsError(
