@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from typing import Annotated, NoReturn
 
 import typer
@@ -21,6 +22,9 @@ EPILOG = (
     "5 server or network, run again · 6 local storage · 7 another run holds the archive · 8 archive damaged · "
     "9 TLS refused · 130/143 interrupted."
 )
+
+SAME_SIGNAL = 0.5
+"""Seconds in which a signal is no second one."""
 
 app = typer.Typer(
     name="inboxstats",
@@ -82,9 +86,16 @@ def main() -> NoReturn:
 
 
 def _stop(code: ExitCode) -> NoReturn:
-    # A second one ends the program at once, tidied up or not: the next run sweeps.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(code))
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(code))
+    began = time.monotonic()
+
+    def again(*_: object) -> None:
+        # A second one ends the program at once, tidied up or not: the next run sweeps. One that comes with the first
+        # is the first: some programs signal a process and its group.
+        if time.monotonic() - began > SAME_SIGNAL:
+            os._exit(code)
+
+    signal.signal(signal.SIGINT, again)
+    signal.signal(signal.SIGTERM, again)
     raise Stopped(code)
 
 

@@ -94,7 +94,11 @@ def console(*, stderr: bool = False) -> "Console":
     """A console on stdout (or stderr); NO_COLOR and pipes are respected by rich."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    class OurConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise ReaderGone  # rich would exit with 1
+
+    return OurConsole(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 class _Bar(AbstractContextManager["_Bar"]):

@@ -46,7 +46,9 @@ def report(
     path: Annotated[
         Path | None,
         typer.Argument(
-            help="An archive, a Maildir, an mbox or any tree of .eml files; default: the archive.", show_default=False
+            metavar="PATH",
+            help="An archive, a Maildir, an mbox or any tree of .eml files; default: the archive.",
+            show_default=False,
         ),
     ] = None,
     account: Annotated[
