@@ -1,18 +1,17 @@
 """`inboxstats fetch`: bring what is new from the server into the archive."""
 
-import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from inboxstats.cli.accounts import Job, adhoc_job, declared_jobs, refuse_plain_text
 from inboxstats.cli.options import (
     ArchiveFolder,
     ConfigFile,
@@ -39,21 +38,10 @@ from inboxstats.errors import ExitCode, InboxstatsError, UsageError
 
 if TYPE_CHECKING:  # what fetches is imported when there is something to fetch
     from inboxstats.archive import Archive
-    from inboxstats.config import Account, Config
     from inboxstats.fetch import Fetched
 
 SCHEMA_VERSION = 1
 """Of the --json object."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One account to fetch, out of `of`. `declared` ones stand in config.toml, and may join an archive of others."""
-
-    name: str
-    account: "Account"
-    declared: bool
-    of: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +122,12 @@ def fetch(
     if all_mailboxes and mailbox:
         raise UsageError("Give either --all or --mailbox, not both.")
     configuration = read_config(config)
-    adhoc = _adhoc_job(host, port, user, security, password_command)
+    adhoc = adhoc_job(host, port, user, security, password_command)
     if adhoc and accounts:
         raise UsageError(f"Give either accounts of config.toml ({', '.join(accounts)}) or --host, not both.")
-    jobs = [adhoc] if adhoc else _declared_jobs(configuration, accounts or [], config_path(config))
+    jobs = [adhoc] if adhoc else declared_jobs(configuration, accounts or [], config_path(config))
     for job in jobs:
-        _refuse_plain_text(job, insecure=insecure)
+        refuse_plain_text(job, insecure=insecure)
     settings = _Settings(
         mailboxes=("*",) if all_mailboxes else tuple(mailbox or ()),
         threads=threads,
@@ -160,61 +148,6 @@ def fetch(
     raise typer.Exit(code)
 
 
-def _adhoc_job(
-    host: str | None,
-    port: int | None,
-    user: str | None,
-    security: Literal["tls", "starttls", "none"],
-    password_command: str | None,
-) -> _Job | None:
-    from inboxstats.config import Account
-    from inboxstats.credentials import split_command
-
-    if host is None:
-        if user is not None or port is not None or password_command is not None:
-            raise UsageError("--host is missing. Give it together with --user, or write an account into config.toml.")
-        return None
-    if not host:
-        raise UsageError("--host is empty. Give the name of the IMAP server.")
-    if re.fullmatch(r"[^:]+:\d+", host):
-        raise UsageError(
-            f"--host {host} holds a port. Write --host {host.partition(':')[0]} --port {host.partition(':')[2]}."
-        )
-    if not user:
-        raise UsageError(f"--user is missing. Give the login name at {host}, mostly the address.")
-    for name, value in (("--host", host), ("--user", user)):
-        if not value.isprintable():  # bytes of the command line that are no UTF-8 become lone surrogates, too
-            raise UsageError(f"{name} has characters that cannot be typed. Write it anew.")
-    command = split_command(password_command) if password_command is not None else ()
-    account = Account(host=host, user=user, port=port, security=security, password_command=command)
-    return _Job(user if "@" in user else f"{user}@{host}", account, declared=False)
-
-
-def _declared_jobs(config: "Config", wanted: list[str], path: Path) -> list[_Job]:
-    if not config.accounts:
-        raise UsageError(f"There is no account. Give --host and --user, or write [accounts.NAME] into {path}.")
-    if unknown := [name for name in wanted if name not in config.accounts]:
-        raise UsageError(f"{path} has no account {unknown[0]!r}. There are: {', '.join(config.accounts)}.")
-    names = list(dict.fromkeys(wanted)) or list(config.accounts)
-    return [_Job(name, config.accounts[name], declared=True, of=len(names)) for name in names]
-
-
-def _refuse_plain_text(job: _Job, *, insecure: bool) -> None:
-    host = job.account.host
-    if job.account.security == "none" and not insecure and not _is_loopback(host):
-        raise UsageError(
-            f"--security none would send the password to {host} for everyone to read. Use tls or starttls; "
-            "if you must, say --insecure."
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 @contextmanager
 def _opened(path: Path, *, fsync: bool, wait: bool, dry_run: bool) -> Iterator["Archive"]:
     """The archive, locked before any login; a dry run neither makes nor locks one."""
@@ -229,7 +162,7 @@ def _opened(path: Path, *, fsync: bool, wait: bool, dry_run: bool) -> Iterator["
         yield archive
 
 
-def _fetch_one(archive: "Archive", job: _Job, settings: _Settings) -> dict[str, Any]:
+def _fetch_one(archive: "Archive", job: Job, settings: _Settings) -> dict[str, Any]:
     """Fetch an account; what goes wrong is told in the row, so that one account's trouble does not stop the others."""
     began = time.monotonic()
     try:
@@ -240,7 +173,7 @@ def _fetch_one(archive: "Archive", job: _Job, settings: _Settings) -> dict[str, 
     return _row(job.name, done, error=done.error, code=done.exit_code, seconds=time.monotonic() - began)
 
 
-def _run(archive: "Archive", job: _Job, settings: _Settings, bar: FetchBar) -> "Fetched":
+def _run(archive: "Archive", job: Job, settings: _Settings, bar: FetchBar) -> "Fetched":
     from inboxstats import fetch as fetching
     from inboxstats.archive import Owner
     from inboxstats.config import DEFAULT_PORTS
