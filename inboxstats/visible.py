@@ -1,4 +1,4 @@
-"""Text from mail made harmless for where a reader sees it: a terminal, a figure, a page.
+"""Text from mail made harmless for where a reader sees it: a terminal, a figure, a page, a spreadsheet.
 
 Escaping for a format (HTML, JSON, CSV) is left to those who write it. Standard library only.
 """
@@ -13,6 +13,9 @@ _COMMANDS = re.compile(
     "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"  # not allowed in XML, so a figure that holds them is broken
 )
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet read a cell as a formula (OWASP, "CSV Injection")."""
+
 
 def visible(text: str) -> str:
     """`text` on one line, without a character that commands: each becomes U+FFFD, line ends become a space."""
@@ -22,3 +25,8 @@ def visible(text: str) -> str:
 def spelled_out(json: str) -> str:
     r"""JSON text whose commanding characters are escaped, as in ``\u202e``: the same value, safe to look at."""
     return _COMMANDS.sub(lambda match: match.group() if match.group() == "\n" else f"\\u{ord(match.group()):04x}", json)
+
+
+def defused(text: str) -> str:
+    """`text` for a CSV cell: a single quote in front where a spreadsheet would run it as a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

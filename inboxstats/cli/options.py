@@ -5,7 +5,7 @@ An option wins over the environment (INBOXSTATS_*), which wins over config.toml,
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -39,6 +39,24 @@ ArchiveFolder = Annotated[
     ),
 ]
 
+Engine = Annotated[
+    Literal["processes", "threads", "serial"], typer.Option(envvar="INBOXSTATS_ENGINE", help="What parses.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, max=256, envvar="INBOXSTATS_WORKERS", help="Default: one a processor.", show_default=False),
+]
+TimeZone = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ZONE|sender",
+        envvar="INBOXSTATS_TIMEZONE",
+        help="Like Europe/Berlin, or each sender's own. Default: the machine's.",
+        show_default=False,
+    ),
+]
+Clock = Annotated[Literal["received", "date"], typer.Option(help="When the message arrived, or its Date header.")]
+
 
 def config_path(given: Path | None) -> Path:
     """Where config.toml is; a file that was asked for by name must be there. Raises UsageError."""
@@ -64,3 +82,37 @@ def archive_path(given: Path | None, config: "Config") -> Path:
 
     path = given or default_archive(config)
     return Path(os.path.abspath(path.expanduser()))
+
+
+def fetched(archive: Path) -> Path:
+    """The archive, where there is one. Raises UsageError."""
+    if not archive.exists():
+        raise UsageError(
+            f"There is no archive yet ({archive}). Run `inboxstats fetch` or `inboxstats demo`, or give a path of mail."
+        )
+    return archive
+
+
+def time_zone(given: str | None, config: "Config") -> str:
+    """An IANA name, or ``sender``: the option's, the configuration's, else the machine's. Raises UsageError."""
+    from inboxstats.config import known_zone
+    from inboxstats.dataset import SENDER_ZONE
+
+    zone = given or config.timezone or _machine_zone()
+    if zone != SENDER_ZONE:
+        try:
+            known_zone(zone)
+        except ValueError as problem:
+            raise UsageError(f"--timezone: {problem}, or `sender`.") from problem
+    return zone
+
+
+def _machine_zone() -> str:
+    import tzlocal
+
+    from inboxstats.config import known_zone
+
+    try:
+        return known_zone(tzlocal.get_localzone_name())
+    except (LookupError, ValueError):  # a machine without a zone, or with one of its own making
+        return "UTC"

@@ -8,14 +8,20 @@ import typer
 
 from inboxstats.cli.options import (
     ArchiveFolder,
+    Clock,
     ConfigFile,
+    Engine,
     Json,
     NoProgress,
     Quiet,
+    TimeZone,
     Verbose,
+    Workers,
     archive_path,
     day_option,
+    fetched,
     read_config,
+    time_zone,
 )
 from inboxstats.cli.output import (
     ParseBar,
@@ -78,25 +84,10 @@ def report(
             show_default=False,
         ),
     ] = None,
-    engine: Annotated[
-        Literal["processes", "threads", "serial"], typer.Option(envvar="INBOXSTATS_ENGINE", help="What parses.")
-    ] = "processes",
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, max=256, envvar="INBOXSTATS_WORKERS", help="Default: one a processor.", show_default=False),
-    ] = None,
-    timezone: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ZONE|sender",
-            envvar="INBOXSTATS_TIMEZONE",
-            help="Like Europe/Berlin, or each sender's own. Default: the machine's.",
-            show_default=False,
-        ),
-    ] = None,
-    clock: Annotated[
-        Literal["received", "date"], typer.Option(help="When the message arrived, or its Date header.")
-    ] = "received",
+    engine: Engine = "processes",
+    workers: Workers = None,
+    timezone: TimeZone = None,
+    clock: Clock = "received",
     duplicates: Annotated[
         Literal["merge", "keep"], typer.Option(help="Count copies of a message once, or each.")
     ] = "merge",
@@ -123,7 +114,7 @@ def report(
         raise UsageError("--open wants a page: add --format html, without --json.")
     selection = _selection(configuration, account, mailbox, since, until, timezone, clock, duplicates)
     made = _made(
-        path or _fetched(archive_path(archive, configuration)),
+        path or fetched(archive_path(archive, configuration)),
         selection,
         engine=engine,
         workers=workers,
@@ -140,15 +131,6 @@ def report(
         open_in_browser(folder / "report.html")
     _name_unreadable(made)
     raise typer.Exit(ExitCode.PARTLY if made.totals.unreadable else ExitCode.DONE)
-
-
-def _fetched(archive: Path) -> Path:
-    """The archive, where there is one."""
-    if not archive.exists():
-        raise UsageError(
-            f"There is no archive yet ({archive}). Run `inboxstats fetch` or `inboxstats demo`, or give a path of mail."
-        )
-    return archive
 
 
 def _formats(given: list[str] | None, config: "Config") -> tuple[str, ...]:
@@ -174,15 +156,9 @@ def _selection(
     clock: Literal["received", "date"],
     duplicates: Literal["merge", "keep"],
 ) -> "Selection":
-    from inboxstats.config import known_zone
-    from inboxstats.dataset import SENDER_ZONE, Selection
+    from inboxstats.dataset import Selection
 
-    zone = timezone or config.timezone or _machine_zone()
-    if zone != SENDER_ZONE:
-        try:
-            known_zone(zone)
-        except ValueError as problem:
-            raise UsageError(f"--timezone: {problem}, or `sender`.") from problem
+    zone = time_zone(timezone, config)
     if since and until and since > until:
         raise UsageError(f"--since {since:%Y-%m-%d} is after --until {until:%Y-%m-%d}. Swap them.")
     return Selection(
@@ -194,17 +170,6 @@ def _selection(
         timezone=zone,
         duplicates=duplicates,
     )
-
-
-def _machine_zone() -> str:
-    import tzlocal
-
-    from inboxstats.config import known_zone
-
-    try:
-        return known_zone(tzlocal.get_localzone_name())
-    except (LookupError, ValueError):  # a machine without a zone, or with one of its own making
-        return "UTC"
 
 
 def _made(

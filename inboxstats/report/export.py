@@ -10,13 +10,10 @@ from typing import Any
 
 from inboxstats.archive.files import make_folder, storage_errors, write_whole
 from inboxstats.report.model import Answer, Report
-from inboxstats.visible import spelled_out
+from inboxstats.visible import defused, spelled_out
 
 SCHEMA_VERSION = 1
 """Of report.json: goes up when a reader of the version before would be misled."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet read a cell as a formula (OWASP, "CSV Injection")."""
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -87,12 +84,12 @@ def _csv(answer: Answer) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(answer.table.columns)
-    writer.writerows([_defused(value) for value in record] for record in answer.records())
+    writer.writerows([_cell(value) for value in record] for record in answer.records())
     return text.getvalue()
 
 
-def _defused(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _cell(value: Any) -> Any:
+    return defused(value) if isinstance(value, str) else value
 
 
 def _write(path: Path, text: str) -> None:

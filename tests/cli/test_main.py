@@ -14,14 +14,14 @@ def test_help_names_the_commands_and_the_exit_codes(inboxstats: Inboxstats) -> N
     done = inboxstats("--help")
     text = " ".join(done.out.split())
     assert done.code == 0
-    for command in ("demo", "fetch", "report"):
+    for command in ("demo", "fetch", "report", "sql"):
         assert command in text
     for code in (code for code in ExitCode if code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)):
         assert f"{code.value} " in text
     assert "130/143 interrupted" in text
 
 
-@pytest.mark.parametrize("command", ["demo", "fetch", "report"])
+@pytest.mark.parametrize("command", ["demo", "fetch", "report", "sql"])
 def test_each_command_has_help(inboxstats: Inboxstats, command: str) -> None:
     done = inboxstats(command, "--help")
     assert (done.code, done.err) == (0, "")
@@ -42,5 +42,16 @@ def test_an_unknown_command_or_option_is_a_usage_error(inboxstats: Inboxstats) -
 def test_help_imports_nothing_heavy() -> None:
     program = "import sys, inboxstats.cli; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    heavy = {"pandas", "numpy", "pyarrow", "matplotlib", "imapclient", "pydantic", "keyring", "jinja2", "rich.progress"}
+    heavy = {
+        "duckdb",
+        "pandas",
+        "numpy",
+        "pyarrow",
+        "matplotlib",
+        "imapclient",
+        "pydantic",
+        "keyring",
+        "jinja2",
+        "rich.progress",
+    }
     assert heavy & set(done.stdout.split()) == set()
