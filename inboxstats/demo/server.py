@@ -54,8 +54,8 @@ def serve(messages: Sequence[DemoMessage]) -> Iterator[DemoServer]:
             started.set_exception(exc)  # the caller's thread raises it
 
     thread = threading.Thread(target=asyncio.run, args=(until_stopped(),), name="demo server", daemon=True)
-    thread.start()
     try:
+        thread.start()  # in here, as Ctrl-C may come while the thread is already on its way
         yield DemoServer(started.result(), user, password)
     finally:
         stop.set_result(None)
