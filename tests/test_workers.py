@@ -114,12 +114,12 @@ def test_a_killed_program_leaves_no_process_behind(tmp_path: Path, text: str) ->
         "    from inboxstats import workers\n"
         "    import killed\n"
         f"    for _ in workers.run(killed.hanging, [{text!r}], engine='processes', workers=2):\n"
-        "        time.sleep(600)\n"
+        "        time.sleep(600)\n"  # busy until it is killed
     )
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, start_new_session=True) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == b"ready\n"
-        time.sleep(0.5)
+        time.sleep(0.5)  # by then the pattern runs, and holds the GIL
         program.kill()
         try:
             program.communicate(timeout=5)  # ends when the last process that has inherited the pipe is gone

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,14 @@ def one_sentence(done: Done, code: int, *parts: str) -> None:
     assert len(lines) == 1, done.err
     for part in parts:
         assert part in lines[0]
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Another process does it, and tells nobody; it fails after half a minute."""
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # between two looks
 
 
 @pytest.fixture
@@ -362,9 +370,7 @@ def test_an_interrupt_stops_within_five_seconds_and_loses_nothing(
 ) -> None:
     server, login = slow
     running = inboxstats.start(*options(login, archive), "--threads", "2", password=login.password)
-    deadline = time.monotonic() + 30
-    while len(list(archive.rglob("*.eml"))) < 6 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: len(list(archive.rglob("*.eml"))) >= 6)
     began = time.monotonic()
     running.send_signal(number)
     _, err = running.communicate(timeout=30)
@@ -385,9 +391,7 @@ def test_an_interrupt_while_listing_waits_for_nobody(inboxstats: Inboxstats, arc
         server.on("UID SEARCH", stall(seconds=60))
         login = Login("127.0.0.1", server.port, "user", "secret")
         running = inboxstats.start(*options(login, archive), password=login.password)
-        deadline = time.monotonic() + 30
-        while not any(line.startswith("UID SEARCH") for line in server.log) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: any(line.startswith("UID SEARCH") for line in server.log))
         began = time.monotonic()
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=30)
