@@ -80,7 +80,7 @@ class Message:
     list_id   -- what the List-Id header holds between its angle brackets, else its text; ``""`` where the header
                  is there but empty
     words     -- the keywords, each once, in the order of their first appearance; without stop words
-    phrases   -- pairs of words that stand side by side, ``"annual report"``, each once
+    phrases   -- pairs of words that stand side by side in the subject and the opening, ``"annual report"``, each once
     language  -- ISO 639-1 code of the text
     fingerprint -- equal for two copies of one message: made of Message-ID, From and Date, or of all the bytes where
                  there is no Message-ID

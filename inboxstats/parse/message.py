@@ -11,10 +11,10 @@ from inboxstats.parse.address import sender
 from inboxstats.parse.date import parse_date, parse_received
 from inboxstats.parse.headers import Fields, read_section, start_of_message, text
 from inboxstats.parse.parameters import structured
-from inboxstats.parse.text import written_text
+from inboxstats.parse.text import DISCLAIMER_WORDS, without_disclaimers, written_text
 from inboxstats.parse.words import Keywords, keywords
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Goes up when the result for any message changes; what an older one gave is parsed again."""
 
 _Value = TypeVar("_Value")
@@ -60,7 +60,7 @@ def _parsed(data: bytes, size: int, limits: mime.Limits, defects: list[str]) -> 
     date = guarded("Date", None, lambda: parse_date(fields[b"date"]) if b"date" in fields else None)
     address: Address | None = guarded("From", None, lambda: sender(fields.get(b"from", b""), label))
     body = guarded("body", mime.Body(()), lambda: mime.read_body(data, section, len(data), limits))
-    found = guarded("text", Keywords(), lambda: keywords(subject or "", written_text(mime.texts(data, body.leaves))))
+    found = guarded("text", Keywords(), lambda: _keywords(subject or "", written_text(mime.texts(data, body.leaves))))
     defects += body.defects
     defects += _missing(fields, has_sender=address is not None, has_date=date is not None)
     return Message(
@@ -90,6 +90,14 @@ def _missing(fields: Fields, *, has_sender: bool, has_date: bool) -> list[str]:
     if not has_date and b"date" in fields:
         defects.append("Date is not one of RFC 5322, or implausible")
     return defects
+
+
+def _keywords(subject: str, text: str) -> Keywords:
+    found = keywords(subject, text)
+    if DISCLAIMER_WORDS.isdisjoint(found.words):
+        return found
+    shorter = without_disclaimers(text)
+    return found if shorter is text else keywords(subject, shorter)
 
 
 def _text(fields: Fields, name: bytes, label: str | None = None) -> str | None:

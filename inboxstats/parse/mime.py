@@ -204,11 +204,13 @@ _UUENCODE = (b"x-uuencode", b"uuencode", b"x-uue", b"uue")
 
 def content(data: bytes, leaf: Leaf) -> bytes:
     """A leaf's body without its transfer encoding. Line ends of what is not base64 are LF."""
-    raw = data[leaf.start : leaf.end]
     encoding = leaf.encoding()
     if encoding == b"base64":
-        letters = _base64_letters(raw)
+        letters = _before_padding(data, leaf)
+        debris = letters.translate(None, BASE64_LETTERS)
+        letters = letters.translate(None, debris) if debris else letters
         return binascii.a2b_base64(letters[: len(letters) - (len(letters) % 4 == 1)] + b"==")
+    raw = data[leaf.start : leaf.end]
     raw = raw.replace(b"\r\n", b"\n")
     if encoding == b"quoted-printable":
         return binascii.a2b_qp(raw)
@@ -219,15 +221,13 @@ def decoded_size(data: bytes, leaf: Leaf) -> int:
     """``len(content(data, leaf))``, without decoding base64: a third of the time."""
     if leaf.encoding() != b"base64":
         return len(content(data, leaf))
-    return len(_base64_letters(data[leaf.start : leaf.end])) * 3 // 4
+    letters = _before_padding(data, leaf)
+    return (len(letters) - len(letters.translate(None, BASE64_LETTERS))) * 3 // 4
 
 
-def _base64_letters(raw: bytes) -> bytes:
-    """What stands before the padding, without line ends and debris."""
-    padding = raw.find(b"=")
-    letters = raw[:padding] if padding >= 0 else raw
-    debris = letters.translate(None, BASE64_LETTERS)
-    return letters.translate(None, debris) if debris else letters
+def _before_padding(data: bytes, leaf: Leaf) -> bytes:
+    padding = data.find(b"=", leaf.start, leaf.end)
+    return data[leaf.start : leaf.end if padding < 0 else padding]
 
 
 def _uudecoded(raw: bytes) -> Iterator[bytes]:

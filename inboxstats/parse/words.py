@@ -14,11 +14,11 @@ from inboxstats.parse.languages import detect, stop_words
 
 SHORTEST_WORD = 3
 LONGEST_WORD = 40
-MOST_PHRASES = 500
-"""Phrases of one message; of a longer text, those of its beginning."""
+OPENING = 128
+"""Words of a message, its subject's first, whose pairs are its phrases: what follows repeats them, or tells details."""
 
-_WORDS_FOR_PHRASES = 2_000
 _WORDS_TO_TELL_THE_LANGUAGE = 100
+_CHARACTERS_TO_TELL_THE_LANGUAGE = 1_000
 
 # Between two words of a phrase may stand a blank, a hyphen or emphasis; anything else ends the phrase.
 _JOINS = b' -*#~`"'
@@ -41,6 +41,11 @@ _PUNCTUATION = re.compile(
 )
 # The first bytes in UTF-8 of punctuation beyond ASCII, of what is invisible, of accents and of Chinese.
 _PUNCTUATION_LEADS = bytes([0xC2, 0xCC, 0xCD, 0xD8, 0xE0, *range(0xE2, 0xEA), 0xEF])
+# Most text beyond ASCII has no other punctuation than this, and replacing it takes a tenth of the time of patterns.
+_TYPOGRAPHIC = (
+    (b"\xe2\x80", [("\u2019".encode(), b"'"), *((mark.encode(), _BREAK) for mark in "–—‘“”„•…")]),
+    (b"\xc2", [("\u00a0".encode(), b" "), *((mark.encode(), _BREAK) for mark in "«»°·§©®")]),
+)
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
 _KANA = re.compile(r"[\u3041-\u309f]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff]")
@@ -68,11 +73,15 @@ def keywords(subject: str, text: str) -> Keywords:
     """The keywords of a message, by its decoded subject and its sender's own text."""
     whole = f"{bare_subject(subject)} \x01 {text}"
     tokens = _tokens(whole)
-    language = detect(whole[:4_096], tokens[:_WORDS_TO_TELL_THE_LANGUAGE])
-    found = list(map(_vocabulary(language).__getitem__, tokens))
-    words = tuple(filter(None, dict.fromkeys(found)))
-    pairs = [f"{first} {second}" for first, second in pairwise(found[:_WORDS_FOR_PHRASES]) if first and second]
-    return Keywords(language, words, tuple(dict.fromkeys(pairs))[:MOST_PHRASES])
+    language = detect(whole[:_CHARACTERS_TO_TELL_THE_LANGUAGE], tokens[:_WORDS_TO_TELL_THE_LANGUAGE])
+    known = _vocabulary(language).__getitem__
+    opening = list(map(known, tokens[:OPENING]))
+    words = dict.fromkeys(opening)
+    if len(tokens) > OPENING:
+        words.update(dict.fromkeys(map(known, tokens[OPENING:])))
+    words.pop("", None)
+    phrases = dict.fromkeys([f"{first} {second}" for first, second in pairwise(opening) if first and second])
+    return Keywords(language, tuple(words), tuple(phrases))
 
 
 def bare_subject(subject: str) -> str:
@@ -87,8 +96,13 @@ def _tokens(text: str) -> list[bytes]:
     """Lower-cased words in UTF-8, with a mark where a phrase cannot go on."""
     lowered = text.lower()
     octets = lowered.encode("utf-8", "replace")
-    if not lowered.isascii() and len(octets.translate(None, _PUNCTUATION_LEADS)) != len(octets):
-        octets = _spaced(lowered).encode("utf-8", "replace")
+    if not lowered.isascii():
+        for lead, replacements in _TYPOGRAPHIC:
+            if lead in octets:
+                for written, meant in replacements:
+                    octets = octets.replace(written, meant)
+        if len(octets.translate(None, _PUNCTUATION_LEADS)) != len(octets):
+            octets = _spaced(lowered).encode("utf-8", "replace")
     return octets.translate(_TRANSLATION).replace(_BREAK, b" \x01 ").split()
 
 
