@@ -7,8 +7,8 @@ Nothing is written beside a user's mail: only an archive of ours holds its own t
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from inboxstats.sources.eml import EmlTree
 from inboxstats.sources.local import as_text, distinct, without_surrogates
 from inboxstats.sources.maildir import Maildir
 from inboxstats.sources.mbox import Mbox, is_mbox
-from inboxstats.table import LISTING_FIELDS, Entry, MessageTable, Updated
+from inboxstats.table import LISTING_FIELDS, SCHEMA, Entry, MessageTable, Updated, decoded
 from inboxstats.workers import Engine, default_workers
 
 _LOG = logging.getLogger(__name__)
@@ -68,11 +68,11 @@ class Collection:
 
     def entries(self) -> Iterator[Entry]:
         """Every message file. Raises StorageError."""
-        base = self.root if self.root.is_dir() else self.root.parent
+        base = os.path.join(self.root if self.root.is_dir() else self.root.parent, "")
         for account, source, mailbox, name in self._mailboxes():
             for key, location in source.locations(mailbox).items():
                 place = f"@{location.start}" if location.length is not None else ""
-                file = as_text(os.path.relpath(location.path, base)) + place
+                file = as_text(location.path.removeprefix(base)) + place
                 yield Entry(account, name, key, location, file)
 
     def update(
@@ -81,14 +81,20 @@ class Collection:
         engine: Engine = "processes",
         workers: int | None = None,
         progress: Callable[[int, int], None] = lambda _parsed, _total: None,
+        columns: Sequence[str] = tuple(SCHEMA.names),
     ) -> Updated:
-        """Parse what is new; the rows of all, with the columns of the listing. Raises StorageError."""
-        entries = list(self.entries())
+        """Parse what is new; the rows of all, with `columns` of the table and those of the listing.
+
+        Raises StorageError.
+        """
+        wanted = tuple(dict.fromkeys((*_LISTED_BY, *columns)))
         updated = MessageTable(self.cache).update(
-            entries, engine=engine, worker_count=workers or default_workers(), progress=progress
+            self.entries(), engine=engine, worker_count=workers or default_workers(), progress=progress, columns=wanted
         )
-        _LOG.info("%d files, %d of them parsed now; table in %s", len(entries), updated.parsed, self.cache)
-        return Updated(self._with_listing(updated.rows), updated.parsed, updated.unreadable)
+        _LOG.info("%d messages, %d of them parsed now; table in %s", len(updated.rows), updated.parsed, self.cache)
+        rows = self._with_listing(updated.rows)
+        unwanted = [name for name in wanted if name not in columns]
+        return replace(updated, rows=rows.drop_columns(unwanted))
 
     def messages(self, **selection: Any) -> pd.DataFrame:
         """The messages as a typed DataFrame, a row a message, ordered by time: see `dataset.Dataset`.
@@ -96,7 +102,7 @@ class Collection:
         `selection` are the fields of `dataset.Selection`, as in ``messages(since=date(2026, 1, 1), clock="date")``.
         The first call parses; later ones parse what is new. Raises StorageError.
         """
-        return select(self.update().rows, Selection(**selection)).messages
+        return select(decoded(self.update().rows), Selection(**selection)).messages
 
     def _with_listing(self, rows: pa.Table) -> pa.Table:
         listed = self._listed()
@@ -122,8 +128,12 @@ def _listing_schema() -> pa.Schema:
     return pa.schema([*(pa.field(name, pa.string()) for name in ("account", "mailbox", "key")), *LISTING_FIELDS])
 
 
+_LISTED_BY = ("account", "mailbox", "key")
+"""What a row of the listing has in common with the message's."""
+
+
 def _identities(table: pa.Table) -> pa.Array:
-    columns = [pc.fill_null(table["account"], ""), table["mailbox"], table["key"]]
+    columns = [pc.fill_null(table[name], "") for name in _LISTED_BY]
     return pc.binary_join_element_wise(*columns, "\0").combine_chunks()
 
 

@@ -3,14 +3,17 @@
 Takes rows of the message table and gives a Dataset; every statistic is a function of one. Reads no file and no clock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from functools import partial
+from typing import Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from inboxstats.globs import matches
 
@@ -20,7 +23,17 @@ Duplicates = Literal["merge", "keep"]
 SENDER_ZONE = "sender"
 """The time zone that stands for each sender's own offset."""
 
-_FIRST, _END = pd.Timestamp("1900-01-01", tz="UTC"), pd.Timestamp("2200-01-01", tz="UTC")
+COUNTED = (
+    *("file", "account", "mailbox", "size", "fingerprint", "sender", "sender_name", "date", "date_offset", "received"),
+    *("is_reply", "list_id", "has_list_unsubscribe", "attachments", "language", "keywords"),
+)
+"""The columns of the message table that `select` and the statistics read: the others need not be loaded for them."""
+
+Instants = npt.NDArray[np.datetime64]
+"""Microseconds in UTC, NaT where there is none."""
+
+_FIRST, _END = np.datetime64("1900-01-01", "us"), np.datetime64("2200-01-01", "us")
+_NOT_A_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +93,13 @@ class Dataset:
                 ``domain``  what follows the last @ of ``sender``
                 ``when``    datetime64[us, UTC], by the selection's clock; NaT where undated
                 ``local``   datetime64[us] without zone: ``when`` as a clock on the reader's wall shows it
+    phrases  -- those of the messages, of each message once, in several arrays of strings
     """
 
     messages: pd.DataFrame
     totals: Totals
     selection: Selection
+    phrases: Callable[[], Iterator[pa.Array]]
 
     @property
     def dated(self) -> pd.DataFrame:
@@ -104,55 +119,102 @@ class Dataset:
         return None if pd.isna(latest) else latest
 
 
-def select(rows: pa.Table, selection: Selection, *, unreadable: int = 0) -> Dataset:
-    """The Dataset of a selection. `unreadable` files have no row, and count whatever the period is."""
-    frame = rows.to_pandas(types_mapper=pd.ArrowDtype)
-    frame = frame[_matches(frame["account"], selection.accounts) & _matches(frame["mailbox"], selection.mailboxes)]
-    frame = _with_times(frame, selection)
-    frame = frame[_within(frame["local"], selection)]
-    # Sorted first, so that which copy counts does not depend on the order in which files were found.
-    frame = frame.sort_values(["when", "file"], kind="stable", ignore_index=True)
-    files = len(frame)
+class Phrases(Protocol):
+    """Where the phrases of rows are: `table.Phrases`."""
+
+    def of(self, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]: ...
+
+
+def select(rows: pa.Table, selection: Selection, *, unreadable: int = 0, phrases: Phrases | None = None) -> Dataset:
+    """The Dataset of a selection. `unreadable` files have no row, and count whatever the period is.
+
+    `phrases` are those of rows that come without.
+    """
+    places: npt.NDArray[np.int64] = np.arange(len(rows))
+    if selection.accounts or selection.mailboxes:
+        chosen = (_matches(rows["account"], selection.accounts), _matches(rows["mailbox"], selection.mailboxes))
+        places = np.flatnonzero(pc.and_(*chosen).to_numpy())
+        rows = rows.take(places)
+    when = _when(rows, selection)
+    local = _local(when, rows, selection)
+    order = _order(rows, when)
+    order = order[_within(local, selection)[order]]
+    files = len(order)
     if selection.duplicates == "merge":
-        frame = frame.drop_duplicates("fingerprint", ignore_index=True)
-    return Dataset(frame, _totals(frame, files=files, unreadable=unreadable), selection)
+        order = order[_firsts(rows["fingerprint"].take(order))]
+    # Rows are moved once, and only here: with a hundred thousand messages that is what takes the memory.
+    frame = rows.take(order).to_pandas(types_mapper=pd.ArrowDtype)
+    frame = frame.assign(
+        domain=_domains(frame["sender"]),
+        when=pd.Series(when[order]).dt.tz_localize("UTC"),
+        local=pd.Series(local[order]),
+    )
+    totals = _totals(frame, files=files, unreadable=unreadable)
+    if phrases is None:
+        return Dataset(frame, totals, selection, lambda: iter([pc.list_flatten(pa.array(frame["phrases"]))]))
+    return Dataset(frame, totals, selection, partial(phrases.of, places[order]))
 
 
-def _matches(column: "pd.Series[str]", globs: Sequence[str]) -> "pd.Series[bool]":
-    if not globs:
-        return pd.Series(True, index=column.index)
-    wanted = [name for name in column.dropna().unique() if _wanted(name, globs)]
-    return column.isin(wanted).astype(bool)
+def _matches(column: pa.ChunkedArray, globs: Sequence[str]) -> pa.ChunkedArray:
+    names = [name for name in column.unique().to_pylist() if _wanted(name, globs)]
+    return pc.is_in(column, value_set=pa.array(names, pa.string()))
 
 
-def _with_times(frame: pd.DataFrame, selection: Selection) -> pd.DataFrame:
-    when = _plausible(frame["date"])
+def _order(rows: pa.Table, when: Instants) -> npt.NDArray[np.int64]:
+    """By time, then by file, so that which copy counts does not depend on the order in which files were found."""
+    known = pa.table({"when": pa.array(when), "file": rows["file"]})
+    order: npt.NDArray[np.int64] = pc.sort_indices(known, [("when", "ascending"), ("file", "ascending")]).to_numpy()
+    return order
+
+
+def _firsts(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Where each value stands for the first time, ascending."""
+    codes = column.combine_chunks().dictionary_encode().indices.to_numpy()
+    return np.sort(np.unique(codes, return_index=True)[1])
+
+
+def _when(rows: pa.Table, selection: Selection) -> Instants:
+    times = _plausible(rows["date"])
     if selection.clock == "received":
-        when = _plausible(frame["internal_date"]).fillna(_plausible(frame["received"])).fillna(when)
-    instants = pd.Series(pd.to_datetime(when, utc=True).to_numpy("datetime64[us]"), index=frame.index)
+        for column in (_plausible(rows["received"]), _plausible(rows["internal_date"])):
+            times = np.where(np.isnat(column), times, column)
+    return times
+
+
+def instants(column: pa.ChunkedArray | pa.Array) -> Instants:
+    """Timestamps of a column in microseconds."""
+    micros: npt.NDArray[np.int64] = pc.fill_null(column.cast(pa.int64()), _NOT_A_TIME).to_numpy()
+    return micros.astype("datetime64[us]")
+
+
+def _plausible(column: pa.ChunkedArray) -> Instants:
+    """None before 1900 and after 2199: servers and headers say 1601 and 9999 where they do not know."""
+    times = instants(column)
+    return np.where((times >= _FIRST) & (times < _END), times, np.datetime64("NaT", "us"))
+
+
+def _local(when: Instants, rows: pa.Table, selection: Selection) -> Instants:
     if selection.timezone == SENDER_ZONE:
-        minutes = frame["date_offset"].fillna(0).to_numpy(np.int64)
-        local = instants + pd.Series(minutes.astype("timedelta64[m]"), index=frame.index)
-    else:
-        local = instants.dt.tz_localize("UTC").dt.tz_convert(selection.timezone).dt.tz_localize(None)
-    return frame.assign(domain=_domains(frame["sender"]), when=instants.dt.tz_localize("UTC"), local=local)
-
-
-def _plausible(column: "pd.Series[pd.Timestamp]") -> "pd.Series[pd.Timestamp]":
-    """Null before 1900 and after 2199: servers and headers say 1601 and 9999 where they do not know."""
-    return column.where((column >= _FIRST) & (column < _END))
+        minutes: npt.NDArray[np.int64] = pc.fill_null(rows["date_offset"], 0).to_numpy()
+        there: Instants = when + minutes.astype("timedelta64[m]")
+        return there
+    zoned = pd.DatetimeIndex(when, tz="UTC").tz_convert(selection.timezone).tz_localize(None)
+    local: Instants = zoned.to_numpy().astype("datetime64[us]")
+    return local
 
 
 def _domains(senders: "pd.Series[str]") -> "pd.Series[str]":
-    return senders.str.replace(r"^.*@", "", regex=True).str.rstrip(".")
+    known = senders.unique()
+    domains = pd.Series(known, dtype=senders.dtype).str.replace(r"^.*@", "", regex=True).str.rstrip(".")
+    return senders.map(dict(zip(known, domains, strict=True)))
 
 
-def _within(local: "pd.Series[pd.Timestamp]", selection: Selection) -> "pd.Series[bool]":
-    inside = pd.Series(True, index=local.index)
+def _within(local: Instants, selection: Selection) -> npt.NDArray[np.bool_]:
+    inside = np.ones(len(local), dtype=np.bool_)
     if selection.since is not None:
-        inside &= local >= pd.Timestamp(selection.since)
+        inside &= local >= np.datetime64(selection.since, "us")
     if selection.until is not None:
-        inside &= local < pd.Timestamp(selection.until) + pd.Timedelta(days=1)
+        inside &= local < (np.datetime64(selection.until) + 1).astype("datetime64[us]")
     return inside
 
 

@@ -20,6 +20,7 @@ from rich.cells import cell_len, set_cell_size
 
 from inboxstats.dataset import Selection, select
 from inboxstats.errors import UsageError
+from inboxstats.table import decoded
 from inboxstats.visible import defused, spelled_out, visible
 
 SCHEMA_VERSION = 1
@@ -91,7 +92,7 @@ def ask(query: str, rows: pa.Table, selection: Selection) -> Answer:
     check(query)
     with duckdb.connect(":memory:") as connection:
         for name, duplicates in (("messages", selection.duplicates), ("files", "keep")):
-            found = select(rows, replace(selection, duplicates=duplicates)).messages
+            found = select(decoded(rows), replace(selection, duplicates=duplicates)).messages
             connection.register(name, pa.Table.from_pandas(found, preserve_index=False))
         for statement in (*_UNNESTED, *_SAFE):
             connection.execute(statement)

@@ -10,11 +10,13 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,7 +26,7 @@ from inboxstats.archive.files import make_folder
 from inboxstats.errors import StorageError
 from inboxstats.mail import Location, MessageKey
 from inboxstats.parse import PARSER_VERSION
-from inboxstats.parse.files import Row, Unreadable, read_rows
+from inboxstats.parse.files import SEPARATOR, Row, Unreadable, read_rows
 
 SCHEMA_VERSION = 1
 """Raised when a column changes its meaning; parts of another version are made again from the files."""
@@ -79,12 +81,20 @@ SCHEMA = pa.schema(
 )
 """The columns that the message alone tells. docs/schema.md says what each means."""
 
+_BATCH = 5_000
+"""Rows of which phrases are read at once."""
+
+
 LISTING_FIELDS = [
     pa.field("internal_date", pa.timestamp("us", "UTC")),
     pa.field("flags", pa.list_(pa.string())),
     pa.field("labels", pa.list_(pa.string())),
 ]
 """The columns that the source's listing tells, and that change while the message does not."""
+
+
+Places = npt.NDArray[np.int64]
+"""Row numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +121,37 @@ class UnreadableFile:
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """The table after an update: the rows of the files that there are, how many were parsed for it, and the rest."""
+    """The table after an update: the rows of the files that there are, in any order, and how many were parsed for it.
+
+    Where the rows were asked for without their phrases, `phrases` are these.
+    """
 
     rows: pa.Table
+    phrases: "Phrases"
     parsed: int
     unreadable: tuple[UnreadableFile, ...]
+
+
+class Phrases:
+    """The phrases of rows, read when they are wanted: those of 100,000 messages would fill most of the memory.
+
+    files  -- the parts, which stay readable when another run removes them
+    places -- of each row, its place among the rows of all parts
+    """
+
+    def __init__(self, files: Sequence[pq.ParquetFile], places: Places) -> None:
+        self._files = files
+        self._places = places
+
+    def of(self, rows: Places) -> Iterator[pa.Array]:
+        """The phrases of the rows at some places, in several arrays of strings; of a message, each once."""
+        wanted = np.sort(self._places[rows])
+        start = 0
+        for file in self._files:
+            for batch in file.iter_batches(_BATCH, columns=["phrases"]):
+                first, last = np.searchsorted(wanted, (start, start + len(batch)))
+                yield batch.column(0).take(pa.array(wanted[first:last] - start)).flatten()
+                start += len(batch)
 
 
 class MessageTable:
@@ -126,29 +162,34 @@ class MessageTable:
 
     def update(
         self,
-        entries: Sequence[Entry],
+        entries: Iterable[Entry],
         *,
         engine: workers.Engine,
         worker_count: int,
         progress: Callable[[int, int], None],
+        columns: Sequence[str] = tuple(SCHEMA.names),
     ) -> Updated:
         """Parse the files that have no row yet, keep their rows, and return those of all files.
 
-        `progress` is told how many files are parsed, and of how many. Whatever it raises leaves what is parsed kept.
+        `columns` are those that are wanted: the fewer, the less time and memory. `progress` is told how many files
+        are parsed, and of how many. Whatever it raises leaves what is parsed kept.
         Raises StorageError.
         """
         self._sweep()
-        known = self._load()
+        entries = list(entries)
         wanted = pa.array([_identity(entry) for entry in entries], pa.string())
-        have = _identities(known)
-        missing = pc.invert(pc.is_in(wanted, value_set=have)).to_pylist()
+        missing = pc.invert(pc.is_in(wanted, value_set=_identities(_read(self._open(), _IDENTITY)))).to_pylist()
         new = [entry for entry, is_missing in zip(entries, missing, strict=True) if is_missing]
+        del entries, missing  # what is read next needs the room
         unreadable: list[UnreadableFile] = []
-        parts = self._parse(new, unreadable, engine=engine, worker_count=worker_count, progress=progress)
-        known = pa.concat_tables([known, *parts])
-        rows = known.take(pc.drop_null(pc.index_in(wanted, value_set=_identities(known))))
-        self._compact(rows)
-        return Updated(rows, sum(part.num_rows for part in parts), tuple(unreadable))
+        parsed = self._parse(new, unreadable, engine=engine, worker_count=worker_count, progress=progress)
+        files = self._open()
+        known = _read(files, tuple(dict.fromkeys((*_IDENTITY, *columns))))
+        places = _current(known, wanted)
+        rows = (known if len(places) == len(known) else known.take(places)).select(list(columns))
+        if len(files) > MOST_PARTS:
+            self._compact(wanted)
+        return Updated(rows, Phrases(files, places), parsed, tuple(unreadable))
 
     def _parse(
         self,
@@ -158,10 +199,10 @@ class MessageTable:
         engine: workers.Engine,
         worker_count: int,
         progress: Callable[[int, int], None],
-    ) -> list[pa.Table]:
-        """The rows of the files, written in parts as they come."""
+    ) -> int:
+        """Write the rows of the files, in parts as they come; how many there are."""
         by_location = {entry.location: entry for entry in new}
-        parts: list[pa.Table] = []
+        parsed = 0
         rows: list[tuple[Entry, Row]] = []
         results = workers.run(read_rows, by_location, engine=engine, workers=worker_count)
         try:
@@ -169,25 +210,19 @@ class MessageTable:
                 match result:
                     case Row():
                         rows.append((by_location[location], result))
+                        parsed += 1
                     case workers.Lost(reason) | Unreadable(reason):
                         unreadable.append(UnreadableFile(by_location[location], reason))
                 if len(rows) == ROWS_A_PART:
-                    parts += self._written(rows)
+                    self._write(_table(rows))
                     rows = []
                 progress(done, len(new))
         except BaseException:
             with contextlib.suppress(StorageError):  # what ended the run is what is told
-                self._written(rows)
+                self._write(_table(rows))
             raise
-        return parts + self._written(rows)
-
-    def _written(self, rows: Sequence[tuple[Entry, Row]]) -> list[pa.Table]:
-        """The rows as a part that is on the disk; none of no rows. Raises StorageError."""
-        if not rows:
-            return []
-        part = _table(rows)
-        self._write(part)
-        return [part]
+        self._write(_table(rows))
+        return parsed
 
     def _sweep(self) -> None:
         """Remove what runs that were killed left half-written; a young one may be another run's at this moment."""
@@ -196,27 +231,30 @@ class MessageTable:
                 if path.stat().st_mtime < time.time() - TEMPORARY_AGE:
                     path.unlink()
 
-    def _load(self) -> pa.Table:
-        tables = [SCHEMA.empty_table()]
+    def _open(self) -> list[pq.ParquetFile]:
+        """The parts; one that cannot be read, or is of another version, is made again from the files."""
+        found = []
         for path in self._parts():
-            # A part that cannot be read, or is of another version, is made again from the files.
-            table = _read_part(path)
-            if table is None:
+            part = _opened(path)
+            if part is not None:
+                found.append(part)
+            else:
                 with contextlib.suppress(OSError):
                     path.unlink()
-            else:
-                tables.append(table)
-        return pa.concat_tables(tables)
+        return found
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("part-*.parquet"))
 
     def _write(self, table: pa.Table) -> None:
+        """Add a part, unless there is nothing for it. Raises StorageError."""
+        if not table.num_rows:
+            return
         path = self._folder / f"part-{uuid.uuid4().hex}.parquet"
         temporary = path.with_suffix(".tmp")
         try:
             make_folder(str(self._folder), fsync=False)
-            pq.write_table(table.replace_schema_metadata(_versions()), temporary, compression="zstd")
+            pq.write_table(table.replace_schema_metadata({"inboxstats": _versions()}), temporary, compression="zstd")
             temporary.chmod(0o600)
             os.replace(temporary, path)
         except BaseException as problem:
@@ -229,45 +267,84 @@ class MessageTable:
                 "Free some space or give yourself the right to write there; no mail is touched."
             ) from problem
 
-    def _compact(self, current: pa.Table) -> None:
+    def _compact(self, wanted: pa.Array) -> None:
         """Make many parts one, without the rows of files that are gone.
 
         A run that dies in between leaves equal rows twice, which are counted once.
         """
         parts = self._parts()
-        if len(parts) > MOST_PARTS:
-            self._write(current)
-            for path in parts:
-                path.unlink(missing_ok=True)
+        known = _read(self._open(), SCHEMA.names)
+        self._write(decoded(known.take(_current(known, wanted))))
+        for path in parts:
+            path.unlink(missing_ok=True)
 
 
-def _versions() -> dict[str, str]:
-    return {"inboxstats": json.dumps({"schema": SCHEMA_VERSION, "parser": PARSER_VERSION})}
+def decoded(rows: pa.Table) -> pa.Table:
+    """Rows with plain lists of keywords, for those who expect them: ours hold each word of the table once."""
+    field = SCHEMA.field("keywords")
+    return rows.set_column(rows.schema.get_field_index(field.name), field, rows[field.name].cast(field.type))
 
 
-def _read_part(path: Path) -> pa.Table | None:
+def _versions() -> bytes:
+    return json.dumps({"schema": SCHEMA_VERSION, "parser": PARSER_VERSION}).encode()
+
+
+def _opened(path: Path) -> pq.ParquetFile | None:
     try:
-        table = pq.read_table(path, memory_map=False)
+        part = pq.ParquetFile(path, read_dictionary=["keywords.list.element"])
     except (OSError, pa.ArrowException):
         return None
-    if (table.schema.metadata or {}).get(b"inboxstats") != _versions()["inboxstats"].encode():
-        return None
-    return table.replace_schema_metadata(None).cast(SCHEMA)
+    return part if (part.metadata.metadata or {}).get(b"inboxstats") == _versions() else None
 
 
-def _table(rows: Iterable[tuple[Entry, Row]]) -> pa.Table:
-    records: list[dict[str, Any]] = [
-        {
-            "file": entry.file,
-            "account": entry.account,
-            "mailbox": entry.mailbox,
-            "key": entry.key,
-            "version": entry.location.version,
-            **row._asdict(),
-        }
-        for entry, row in rows
-    ]
-    return pa.Table.from_pylist(records, schema=SCHEMA)
+def _read(files: Sequence[pq.ParquetFile], columns: Sequence[str]) -> pa.Table:
+    schema = pa.schema([_encoded(SCHEMA.field(name)) for name in columns])
+    tables = [file.read(columns=columns).replace_schema_metadata(None).select(columns).cast(schema) for file in files]
+    return pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries()
+
+
+def _encoded(field: pa.Field) -> pa.Field:
+    return field.with_type(pa.list_(pa.dictionary(pa.int32(), pa.string()))) if field.name == "keywords" else field
+
+
+def _current(known: pa.Table, wanted: pa.Array) -> Places:
+    """Where the rows stand whose identity is wanted, ascending; of equal ones, the first."""
+    return np.sort(pc.drop_null(pc.index_in(wanted, value_set=_identities(known))).to_numpy())
+
+
+def _table(rows: Sequence[tuple[Entry, Row]]) -> pa.Table:
+    if not rows:
+        return SCHEMA.empty_table()
+    # By columns: a table from dicts of rows takes four times as long.
+    found: dict[str, Iterable[Any]] = dict(zip(Row._fields, zip(*(row for _, row in rows), strict=True), strict=True))
+    entries = [entry for entry, _ in rows]
+    found["file"] = [entry.file for entry in entries]
+    found["account"] = [entry.account for entry in entries]
+    found["mailbox"] = [entry.mailbox for entry in entries]
+    found["key"] = [entry.key for entry in entries]
+    found["version"] = [entry.location.version for entry in entries]
+    return pa.Table.from_arrays([_column(field, found[field.name]) for field in SCHEMA], schema=SCHEMA)
+
+
+def _column(field: pa.Field, values: Iterable[Any]) -> pa.Array:
+    if field.type == pa.list_(pa.string()):
+        return _split(pa.array(values, pa.string()))
+    return pa.array(values, field.type)
+
+
+def _split(joined: pa.Array) -> pa.Array:
+    """Lists of what stands between separators; of an empty text, an empty list."""
+    lists = pc.split_pattern(joined, SEPARATOR)
+    empty = pc.equal(joined, "")
+    lengths = pc.if_else(empty, 0, pc.list_value_length(lists))
+    ends = pc.cumulative_sum(lengths).cast(pa.int32())
+    values = lists.flatten()
+    if pc.any(empty).as_py():  # each gave one empty piece
+        values = values.filter(pc.not_equal(values, ""))
+    return pa.ListArray.from_arrays(pa.concat_arrays([pa.array([0], pa.int32()), ends]), values)
+
+
+_IDENTITY = ("account", "mailbox", "key", "version")
 
 
 def _identity(entry: Entry) -> str:
@@ -275,6 +352,6 @@ def _identity(entry: Entry) -> str:
 
 
 def _identities(table: pa.Table) -> pa.Array:
-    columns = [pc.fill_null(table["account"], ""), table["mailbox"], table["key"], table["version"]]
+    columns = [pc.fill_null(table[name], "") for name in _IDENTITY]
     joined = pc.binary_join_element_wise(*columns, "\0")
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined

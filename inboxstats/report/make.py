@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import pyarrow as pa
+
 from inboxstats.collection import Collection
-from inboxstats.dataset import Selection, select
+from inboxstats.dataset import COUNTED, Selection, select
 from inboxstats.errors import UsageError
 from inboxstats.globs import matches
 from inboxstats.report.model import Report, build
@@ -29,13 +31,15 @@ def make(
     Raises UsageError for a filter that no account or mailbox can pass, StorageError.
     """
     _check_filters(collection, selection)
-    updated = collection.update(engine=engine, workers=workers, progress=progress)
+    updated = collection.update(engine=engine, workers=workers, progress=progress, columns=COUNTED)
     unreadable = [
         (each.entry.file, each.reason)
         for each in updated.unreadable
         if selection.covers(each.entry.account, each.entry.mailbox)
     ]
-    data = select(updated.rows, selection, unreadable=len(unreadable))
+    data = select(updated.rows, selection, unreadable=len(unreadable), phrases=updated.phrases)
+    del updated  # the statistics need the room
+    pa.default_memory_pool().release_unused()
     return build(data, generated=generated, top=top, unreadable=unreadable)
 
 

@@ -31,6 +31,8 @@ def plain_listing(source: LocalSource, mailbox: Mailbox) -> Mapping[MessageKey, 
 
 def as_text(name: str) -> str:
     r"""A file's name without lone surrogates: bytes that are not UTF-8 become ``\xNN``."""
+    if name.isascii():
+        return name
     try:
         return os.fsencode(name).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # no file has such a name, but the caller may hold one from elsewhere

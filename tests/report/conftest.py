@@ -62,12 +62,13 @@ def hostile() -> Report:
             number,
             sender=f"{text}@{text}",
             sender_name=text,
-            keywords=[text],
-            phrases=[f"{text} {text}"],
+            keywords=[text, bare],
+            phrases=[f"{bare} {bare}"],
             list_id=text,
             attachments=[{"file_name": text, "media_type": text, "size": 1, "inline": False}],
         )
         for number, text in enumerate(HOSTILE * 6)
+        for bare in ["".join(text.split())]
     ]
     unreadable = [(f"INBOX/{text}", text) for text in HOSTILE]
     data = dataset(*rows, unreadable=len(unreadable), mailboxes=("INBOX*", *HOSTILE))

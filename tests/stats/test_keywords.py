@@ -42,11 +42,6 @@ def test_a_phrase_in_four_messages_is_too_rare() -> None:
     assert "rare bird" not in keywords.compute(dataset(*rows, *map(row, range(4, 50))))["keyword"].tolist()
 
 
-def test_a_phrase_whose_words_were_cut_from_the_list_counts_as_if_they_were_there() -> None:
-    rows = [row(number, keywords=[], phrases=["cut off"]) for number in range(5)]
-    assert keywords.compute(dataset(*rows, *map(row, range(5, 20)))).values.tolist() == [["cut off", 5, 0.25]]
-
-
 def test_a_phrase_of_all_messages_is_listed_and_divides_by_nothing() -> None:
     rows = [row(number, keywords=["best", "wishes"], phrases=["best wishes"]) for number in range(5)]
     assert keywords.compute(dataset(*rows))["messages"].tolist() == [5, 5, 5]
