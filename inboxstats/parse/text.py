@@ -44,6 +44,8 @@ _DISCLAIMER_MARKS = (
     *("virus-free", "for virus", "to unsubscribe", "unsubscribe from", "unsubscribe here", "désinscri", "disiscriv"),
 )
 
+# Of a patch's description, who wrote, tested or must know of it: "Signed-off-by: Ann <ann@example.com>".
+_TRAILER = re.compile(r"[A-Z][a-z]{2,20}(?:-[a-z]{2,20}){0,3}-by: ")
 _SIGNED = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----\n(?:Hash: [^\n]{0,100}\n)?")
 _UUENCODED = re.compile(r"begin [0-7]{3,4} ")
 _DIFF_START = ("diff ", "Index: ", "--- a/", "--- /dev/null", "+++ b/", "@@ -")
@@ -196,7 +198,12 @@ def _drop_attribution(kept: list[str]) -> None:
 
 
 def _without_addresses(line: str) -> str:
-    """The line without URLs, mail addresses, paths and base64."""
+    """The line without URLs, mail addresses, paths and base64; nothing of one that has but their label, ``Link:``."""
     if "@" not in line and line.count("/") < 2:
         return line
-    return " ".join([word for word in line.split() if "@" not in word and word.count("/") < 2])
+    if line.startswith("Cc: ") or ("-by: " in line and _TRAILER.match(line)):
+        return ""
+    words = [word for word in line.split() if "@" not in word and word.count("/") < 2]
+    if len(words) == 1 and words[0].endswith(":") and line.startswith(words[0]):
+        return ""
+    return " ".join(words)
