@@ -77,7 +77,7 @@ def written_text(parts: Iterable[tuple[str, bytes, str | None]]) -> str:
 
 def _shown(media_type: str, octets: bytes, charset: str | None) -> str:
     text = decode(octets[:LONGEST_PART], charset)
-    if media_type == "text/html":
+    if media_type == "text/html" or (text[:64].lstrip()[:1] == "<" and "</" in text):  # some senders call it plain
         text = html_text(text)
     text = text[:LONGEST_TEXT]
     return text.replace("\r\n", "\n") if "\r" in text else text
