@@ -75,12 +75,12 @@ def theirs(messages: Iterable[Counted]) -> Iterator[tuple[Counted, set[str]]]:
 
 
 def is_debris(word: str) -> bool:
-    """Identifiers, mostly digits, checksums, one letter again and again."""
+    """Identifiers, mostly digits unless a name stands before them, checksums, one letter again and again."""
     digits = re.sub(r"\D", "", word)
     return (
         "_" in word
         or len({*word}) == 1
-        or 2 * len(digits) > len(word)
+        or (2 * len(digits) > len(word) and not re.fullmatch(r"[^\W\d_]{3,}\d{1,5}", word))
         or (digits != "" and re.fullmatch("[0-9a-f]{6,}", word) is not None)
     )
 
