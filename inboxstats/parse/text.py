@@ -48,6 +48,7 @@ _DISCLAIMER_MARKS = (
 _TRAILER = re.compile(r"[A-Z][a-z]{2,20}(?:-[a-z]{2,20}){0,3}-by: ")
 _SIGNED = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----\n(?:Hash: [^\n]{0,100}\n)?")
 _UUENCODED = re.compile(r"begin [0-7]{3,4} ")
+_SIGNATURE = ("-- ", "--")
 _DIFF_START = ("diff ", "Index: ", "--- a/", "--- /dev/null", "+++ b/", "@@ -")
 _DIFF_LINES = (
     " ", "\t", "+", "-", "@@", "\\", "====", "diff ", "index ", "Index: ", "new file", "deleted file",
@@ -129,7 +130,7 @@ def _own_lines(lines: list[str]) -> tuple[list[str], list[int]]:
             if not in_quote:
                 _drop_attribution(kept)
             in_quote = True
-        elif in_diff and line.startswith(_DIFF_LINES):
+        elif in_diff and line.startswith(_DIFF_LINES) and line not in _SIGNATURE:
             pass
         elif line.isspace():
             kept.append("")
