@@ -101,11 +101,15 @@ def _style(palette: Palette) -> dict[Any, object]:
     }
 
 
-def ranking(axes: "Axes", labels: "pd.Series[str]", values: "pd.Series[int]") -> None:
-    """A bar a row, the first on top. A label that is too long loses its middle."""
+def ranking(
+    axes: "Axes", labels: "pd.Series[str]", values: "pd.Series[int]", *, before: "pd.Series[int] | None" = None
+) -> None:
+    """A bar a row, the first on top. A label that is too long loses its middle. `before` stands beside each value."""
     names = [clipped(visible(label) or "(empty)", 0.46 * _width(axes)) for label in labels[:MOST_BARS]]
     counts = values[:MOST_BARS].to_numpy()
     numbers = [f"{count:,}" for count in counts]
+    if before is not None:
+        numbers = [f"{was:,} → {number}" for was, number in zip(before, numbers, strict=False)]
     _frame(axes, height=_ROW * len(names) + 4, left=_widest(names) + 8, right=_widest(numbers) + 6)
     for number in axes.bar_label(axes.barh(range(len(names)), counts, height=0.66), labels=numbers, padding=4):
         number.set_verticalalignment("center_baseline")  # as those of the axis are

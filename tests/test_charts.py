@@ -62,6 +62,17 @@ def test_labels_of_a_ranking_stay_inside_the_figure() -> None:
             assert float(text.attrib["x"]) >= charts.text_width(text.text or "")
 
 
+def test_what_was_before_stands_beside_what_is_now() -> None:
+    table = pd.DataFrame({"label": [f"word{number}" for number in range(30)], "messages": 1200, "before": range(30)})
+
+    def draw(table: pd.DataFrame, axes: Axes) -> None:
+        charts.ranking(axes, table["label"], table["messages"], before=table["before"])
+
+    root = ET.fromstring(charts.svg(draw, table, charts.LIGHT, width=charts.NARROW))
+    numbers = [text for text in _texts(root) if "→" in text]
+    assert numbers == [f"{number} → 1,200" for number in range(charts.MOST_BARS)]
+
+
 @pytest.mark.parametrize("room", [20.0, 50.0, 150.0])
 @pytest.mark.parametrize("text", [*HOSTILE, "short", "ann.example+tag@mail.example.org"])
 def test_a_clipped_label_fits(text: str, room: float) -> None:

@@ -102,7 +102,8 @@ def report(
 ) -> None:
     """Say what mail is made of.
 
-    Volume by month and day, senders, domains, hours, weekdays, keywords, attachments, lists.
+    Volume by month and day, senders, domains, hours, weekdays, keywords (frequent, rising, distinctive), attachments,
+    lists.
 
     Parses in worker processes, and only what no earlier report has parsed. Times are inclusive days in --timezone.
     """

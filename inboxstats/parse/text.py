@@ -50,8 +50,11 @@ DISCLAIMER_WORDS = frozenset(
 )
 """Keywords of which a text with a disclaimer holds one."""
 
+# Of a patch's description, who wrote, tested or must know of it: "Signed-off-by: Ann <ann@example.com>".
+_TRAILER = re.compile(r"[A-Z][a-z]{2,20}(?:-[a-z]{2,20}){0,3}-by: ")
 _SIGNED = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----\n(?:Hash: [^\n]{0,100}\n)?")
 _UUENCODED = re.compile(r"begin [0-7]{3,4} ")
+_SIGNATURE = ("-- ", "--")
 _DIFF_START = ("diff ", "Index: ", "--- a/", "--- /dev/null", "+++ b/", "@@ -")
 _DIFF_LINES = (
     " ", "\t", "+", "-", "@@", "\\", "====", "diff ", "index ", "Index: ", "new file", "deleted file",
@@ -81,7 +84,7 @@ def written_text(parts: Iterable[tuple[str, bytes, str | None]]) -> str:
 
 def _shown(media_type: str, octets: bytes, charset: str | None) -> str:
     text = decode(octets[:LONGEST_PART], charset)
-    if media_type == "text/html":
+    if media_type == "text/html" or (text[:64].lstrip()[:1] == "<" and "</" in text):  # some senders call it plain
         text = html_text(text)
     text = text[:LONGEST_TEXT]
     return text.replace("\r\n", "\n") if "\r" in text else text
@@ -136,7 +139,7 @@ def _own_lines(lines: list[str]) -> tuple[list[str], list[int]]:
             if not in_quote:
                 _drop_attribution(kept)
             in_quote = True
-        elif in_diff and line.startswith(_DIFF_LINES):
+        elif in_diff and line.startswith(_DIFF_LINES) and line not in _SIGNATURE:
             pass
         elif line.isspace():
             kept.append("")
@@ -205,7 +208,12 @@ def _drop_attribution(kept: list[str]) -> None:
 
 
 def _without_addresses(line: str) -> str:
-    """The line without URLs, mail addresses, paths and base64."""
+    """The line without URLs, mail addresses, paths and base64; nothing of one that has but their label, ``Link:``."""
     if "@" not in line and line.count("/") < 2:
         return line
-    return " ".join([word for word in line.split() if "@" not in word and word.count("/") < 2])
+    if line.startswith("Cc: ") or ("-by: " in line and _TRAILER.match(line)):
+        return ""
+    words = [word for word in line.split() if "@" not in word and word.count("/") < 2]
+    if len(words) == 1 and words[0].endswith(":") and line.startswith(words[0]):
+        return ""
+    return " ".join(words)

@@ -52,6 +52,7 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff]"
 _LONGEST_HAN = 4
 
 _NO_LETTER = re.compile(r"[^\w'\u0300-\u0eff\u1000-\u109f]+")  # emoji, mostly; vowel signs of Indic scripts stay
+_MODEL = re.compile(r"[^\W\d_]{3,}\d{1,5}")  # mac80211, iso9660: a name, however many digits it has
 _HEXADECIMAL = re.compile(r"[0-9a-f]{6,}")
 _REPLY_MARKS = re.compile(
     r" ?(?:(?:re|fwd?|aw|wg|antw|sv|vs|vb|tr|rif|rv|res|enc|odp|pd|ynt|ilt|ref|回复|回覆|答复|转发|轉寄)"
@@ -166,4 +167,6 @@ def keyword(token: str, stops: frozenset[str]) -> str:
 
 def _is_debris(word: str) -> bool:
     digits = sum(map(str.isdigit, word))
-    return digits * 2 > len(word) or _HEXADECIMAL.fullmatch(word) is not None
+    if digits * 2 > len(word) and _MODEL.fullmatch(word) is None:
+        return True
+    return _HEXADECIMAL.fullmatch(word) is not None

@@ -94,4 +94,10 @@ def _moved(data: Dataset) -> bool:
 
 def _answer(statistic: Statistic, data: Dataset, top: int | None) -> Answer:
     table = statistic.compute(data)
-    return Answer(statistic, table.head(top) if top and statistic.ranked else table, rows=len(table))
+    return Answer(statistic, _first(table, top) if top and statistic.ranked else table, rows=len(table))
+
+
+def _first(table: pd.DataFrame, top: int) -> pd.DataFrame:
+    """The rows of the first `top` senders, words or whatever the first column has: a row each, or some."""
+    keys, _ = pd.factorize(table[table.columns[0]])
+    return table[keys < top]

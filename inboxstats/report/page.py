@@ -57,7 +57,10 @@ def render(report: Report) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A table as the page shows it; a kind a column: ``key``, ``number``, ``day``, or ``detail`` (may be hidden)."""
+    """A table as the page shows it; a kind a column.
+
+    Kinds are ``key``, ``number``, ``day`` and ``word``; one with ``detail`` may be hidden.
+    """
 
     caption: str
     columns: list[str]
@@ -87,8 +90,8 @@ def _grid(table: pd.DataFrame) -> pd.DataFrame:
 
 def _kind(answer: Answer, column: str) -> str:
     if answer.is_number(column):
-        return "number"
-    return "day" if column == "last" else "detail"
+        return "number detail" if column == "score" else "number"
+    return {"last": "day", "keyword": "word"}.get(column, "detail")
 
 
 def figures(answer: Answer) -> dict[str, str]:

@@ -66,7 +66,11 @@ def _blocks(report: Report, width: int) -> Iterator[Block]:
     yield _bars("Messages by month", _last_months(report["months"]), width)
     yield [*_hours(report["hours"]), Text(), *_weekdays(report["weekdays"], width)]
     for answer in report.answers:
-        if answer.statistic.ranked and not answer.is_empty:
+        if answer.is_empty:
+            continue
+        if "keyword" in answer.table.columns[1:]:
+            yield _words(answer, width)
+        elif answer.statistic.ranked:
             yield _bars(answer.statistic.title, _first_rows(answer), width)
 
 
@@ -74,6 +78,22 @@ def _first_rows(answer: Answer) -> list[tuple[str, int]]:
     top = answer.table.head(TOP)
     name = str(top.columns[0])
     return [(wording.cell(name, key), count) for key, count in zip(top[name], top[answer.measure], strict=True)]
+
+
+def _words(answer: Answer, width: int) -> Block:
+    """A line a sender or a month: its words, as many as there is room for."""
+    name = str(answer.table.columns[0])
+    lists = answer.table.groupby(name, sort=False)["keyword"].agg(list)
+    shown = lists.head(TOP) if answer.statistic.ranked else lists.tail(TOP)
+    labels = [wording.cell(name, key) for key in shown.index]
+    label_width = min(max(map(cell_len, labels)), 2 * width // 5)
+    lines = [Text(answer.statistic.title, "bold")]
+    for label, words in zip(labels, shown, strict=True):
+        line, said = Text(label), Text(", ".join(wording.cell("keyword", word) for word in words), _BAR)
+        line.truncate(label_width, overflow="ellipsis", pad=True)
+        said.truncate(width - label_width - 1, overflow="ellipsis")
+        lines.append(Text.assemble(line, " ", said))
+    return lines
 
 
 def _last_months(months: Answer) -> list[tuple[str, int]]:

@@ -27,6 +27,8 @@ _CELLS: dict[str, Callable[[Any], str]] = {
     "hour": "{:02d}:00".format,
     "weekday": lambda number: WEEKDAYS[number - 1],
     "share": "{:.1%}".format,
+    "growth": "×{:,.1f}".format,
+    "score": "{:,.2f}".format,
 }
 
 
@@ -117,6 +119,13 @@ def extent(answer: Answer, shown: int) -> str:
         return part
     kept = "all" if len(answer.table) == answer.rows else f"{len(answer.table):,}"
     return f"{part}; report.json and the CSV files have {kept}"
+
+
+def nothing(answer: Answer) -> str:
+    """What stands in the place of an empty table."""
+    if "score" in answer.table:
+        return "No word stands out: there is too little mail, or it is too even."
+    return "Nothing to count here: no message tells."
 
 
 def end(answer: Answer) -> str:

@@ -16,7 +16,10 @@ from inboxstats.stats import (
     hours,
     keywords,
     lists,
+    month_words,
     months,
+    rising,
+    sender_words,
     senders,
     weekdays,
 )
@@ -53,6 +56,9 @@ STATISTICS: tuple[Statistic, ...] = (
     weekdays,
     busy_hours,
     keywords,
+    rising,
+    sender_words,
+    month_words,
     attachments,
     lists,
 )

@@ -75,6 +75,12 @@ def test_phrases_are_those_of_the_opening_words() -> None:
         ("IPv6", ("ipv6",)),
         ("5f3a9c01d2", ()),
         ("deadbeef01", ()),
+        ("abc12345", ()),
+        ("mac80211", ("mac80211",)),
+        ("iso9660", ("iso9660",)),
+        ("win98765", ("win98765",)),
+        ("win987654", ()),
+        ("hp51625a", ()),
         ("a1234567", ()),
         ("2026", ()),
         ("3rd", ()),
@@ -136,7 +142,7 @@ def words_by_pattern(text: str, stops: frozenset[str]) -> list[str]:
             and re.fullmatch(r"[a-z][a-z0-9]{2,39}", longest)
             and "_" not in word
             and len({*longest}) > 1
-            and len(digits) * 2 <= len(longest)
+            and (len(digits) * 2 <= len(longest) or re.fullmatch("[a-z]{3,}[0-9]{1,5}", longest))
             and not (digits and re.fullmatch("[0-9a-f]{6,}", longest))
         ):
             found[longest] = None

@@ -55,6 +55,22 @@ def empty() -> Report:
 
 
 @pytest.fixture(scope="session")
+def wordy() -> Report:
+    """A message a day for eight weeks: Ann writes of tea, Bob of milk, and in the last four both of the harvest."""
+    rows = [
+        row(
+            number,
+            when=(dt.datetime(2026, 1, 4, 9, tzinfo=dt.UTC) + dt.timedelta(days=number)).isoformat(),
+            sender=f"{name}@example.org",
+            keywords=[word, *["harvest"] * (number >= 28)],
+        )
+        for number in range(56)
+        for name, word in [("ann", "tea"), ("bob", "milk")][number % 2 :][:1]
+    ]
+    return build(dataset(*rows), generated=NOW, top=20)
+
+
+@pytest.fixture(scope="session")
 def hostile() -> Report:
     """Every field that mail can fill holds each hostile text."""
     rows = [

@@ -19,6 +19,21 @@ def test_top_cuts_rankings_and_nothing_else() -> None:
     assert len(report["busy_hours"].table) == 168
 
 
+def test_top_is_of_senders_where_a_sender_has_some_rows() -> None:
+    rows = [
+        row(number, sender=f"{number % 3}@example.org", keywords=[f"{word}{'abc'[number % 3]}" for word in ("x", "y")])
+        for number in range(15)
+    ]
+    words = build(dataset(*rows), generated=NOW, top=2)["sender_words"]
+    assert words.table[["address", "keyword"]].values.tolist() == [
+        ["0@example.org", "xa"],
+        ["0@example.org", "ya"],
+        ["1@example.org", "xb"],
+        ["1@example.org", "yb"],
+    ]
+    assert words.rows == 6
+
+
 def test_top_of_none_or_zero_is_everything() -> None:
     rows = [row(number, sender=f"{number}@example.org") for number in range(30)]
     for top in (None, 0):

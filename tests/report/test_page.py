@@ -38,9 +38,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def pages(ordinary: Report, empty: Report, hostile: Report) -> dict[str, str]:
+def pages(ordinary: Report, empty: Report, hostile: Report, wordy: Report) -> dict[str, str]:
     """The page of each report, drawn once."""
-    reports = {"ordinary": ordinary, "empty": empty, "hostile": hostile}
+    reports = {"ordinary": ordinary, "empty": empty, "hostile": hostile, "wordy": wordy}
     return {kind: page.render(report) for kind, report in reports.items()}
 
 
@@ -77,7 +77,7 @@ class Visit:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("kind", ["ordinary", "empty", "hostile"])
+@pytest.mark.parametrize("kind", ["ordinary", "empty", "hostile", "wordy"])
 def test_nothing_runs_nothing_leaves_nothing_sticks_out(
     kind: str, width: int, scheme: str, browser: Browser, files: dict[str, Path]
 ) -> None:
@@ -89,7 +89,7 @@ def test_nothing_runs_nothing_leaves_nothing_sticks_out(
     )
     visit.page.close()
     assert visit.misdeeds == []
-    assert len(figures) == (0 if kind == "empty" else 10)
+    assert len(figures) == {"ordinary": 10, "empty": 0, "hostile": 11, "wordy": 11}[kind]
     assert all(natural > 0 for natural in figures)
     assert shown <= width
     assert scripts == 0
@@ -117,7 +117,7 @@ def test_each_reader_gets_a_figure_of_their_own(
     assert background == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(27, 31, 38)")
 
 
-@pytest.mark.parametrize("kind", ["ordinary", "hostile"])
+@pytest.mark.parametrize("kind", ["ordinary", "hostile", "wordy"])
 def test_the_tables_hold_the_figures_of_report_json(
     kind: str, pages: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
@@ -204,17 +204,27 @@ def test_a_moved_mailbox_is_told() -> None:
     assert "--clock date" not in page.render(build(dataset(row(internal_date=NOW)), generated=NOW, top=0))
 
 
-def test_on_a_telephone_the_count_is_in_sight(browser: Browser, files: dict[str, Path]) -> None:
-    visit = Visit(browser, files["ordinary"], width=390)
+@pytest.mark.parametrize(
+    ("kind", "section", "columns"),
+    [
+        ("ordinary", "senders", ["Address", "Messages", "Last"]),
+        ("wordy", "sender_words", ["Address", "Keyword", "Messages"]),
+        ("wordy", "rising", ["Keyword", "Messages", "Before", "Growth"]),
+    ],
+)
+def test_on_a_telephone_the_count_is_in_sight(
+    kind: str, section: str, columns: list[str], browser: Browser, files: dict[str, Path]
+) -> None:
+    visit = Visit(browser, files[kind], width=390)
     edges = visit.page.eval_on_selector_all(
         ".table", "all => all.map(box => [box.closest('section').id, box.scrollWidth, box.clientWidth])"
     )
     names = visit.page.eval_on_selector_all(
-        "#senders thead th", "all => all.filter(e => e.offsetWidth).map(e => e.textContent)"
+        f"#{section} thead th", "all => all.filter(e => e.offsetWidth).map(e => e.textContent)"
     )
     visit.page.close()
     assert [edge for edge in edges if edge[1] > edge[2]] == []
-    assert names == ["Address", "Messages", "Last"]
+    assert names == columns
 
 
 def test_print_leaves_out_what_the_figures_tell_and_cuts_the_rest(browser: Browser, tmp_path: Path) -> None:
@@ -241,6 +251,7 @@ def test_print_leaves_out_what_the_figures_tell_and_cuts_the_rest(browser: Brows
 def test_a_statistic_that_counted_nothing_says_so(pages: dict[str, str]) -> None:
     html = page.render(build(dataset(row(when=None)), generated=NOW, top=0))
     assert html.count("Nothing to count here") == 8  # five of time, keywords, attachments, lists
+    assert html.count("No word stands out") == 3  # rising, of senders, of months
     assert "Nothing to count here" not in pages["ordinary"]
 
 

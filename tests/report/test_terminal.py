@@ -108,3 +108,14 @@ def test_a_moved_mailbox_is_told_in_a_line() -> None:
     line = next(line for line in shown(moved, 160) if "moved mailbox" in line)
     assert line.startswith("Most messages arrived long after their Date header says")
     assert line.endswith("--clock date counts by that header.")
+
+
+def test_distinctive_words_are_a_line_a_sender_or_a_month(wordy: Report) -> None:
+    lines = shown(wordy, 80)
+    at = next(number for number, line in enumerate(lines) if line.startswith("Distinctive words of senders"))
+    # Left of the gap, in 38 cells of which an address takes 15: two fifths of them.
+    assert [line[:38].rstrip() for line in lines[at : at + 3]] == [
+        "Distinctive words of senders",
+        "ann@example.org tea",
+        "bob@example.org milk",
+    ]
