@@ -115,16 +115,9 @@ def entered(path: str) -> set[tuple[int, int]]:
 
     What was set aside since is no row any more.
     """
-    content = _content(path)
-    if b'"set_aside"' in content:
-        latest = latest_rows(content.splitlines(keepends=True))
-        return {
-            (uidvalidity, uid)
-            for uidvalidity, bucket in latest.buckets
-            for uid in latest.stored_in(uidvalidity, bucket)
-        }
-    found = re.findall(rb'^{"uidvalidity":(\d+),"uid":(\d+),[^\n]*}$', content, re.MULTILINE)
-    return {(int(uidvalidity), int(uid)) for uidvalidity, uid in found}
+    found = re.findall(rb'^{"uidvalidity":(\d+),"uid":(\d+),"(\w+)":[^\n]*}$', _content(path), re.MULTILINE)
+    latest = {(uidvalidity, uid): name for uidvalidity, uid, name in found}
+    return {(int(uidvalidity), int(uid)) for (uidvalidity, uid), name in latest.items() if name == b"size"}
 
 
 def latest_rows(lines: Iterable[bytes]) -> Latest:
