@@ -1,7 +1,11 @@
 """`inboxstats verify` as a user runs it: what is damaged is named, set aside, and there again after the next fetch."""
 
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,6 +161,35 @@ def test_json_is_one_object_on_stdout(inboxstats: Inboxstats, user: Login, archi
         }
     ]
     assert (account["messages"], account["server"], account["error"]) == (19, None, None)
+
+
+def test_names_that_command_a_terminal_do_not(inboxstats: Inboxstats, tmp_path: Path) -> None:
+    archive = tmp_path / "a"
+    with ScriptedServer({"evil\x1b[2Jbox": box(MESSAGES[0])}) as server:
+        login = Login("127.0.0.1", server.port, "me", "secret")
+        assert inboxstats(*options(login, archive), "--all", password="secret").code == 0
+    with open(bytes(eml(archive, 1).parent / "x") + b"\xff\x1b[31m.txt", "wb"):
+        pass
+    eml(archive, 1).write_bytes(b"")
+    for more in (("-n", "-v"), ("-n", "--json"), ()):
+        done = inboxstats("verify", "--archive", str(archive), *more)
+        assert done.code == 8
+        assert "\x1b" not in done.out + done.err
+        assert "Traceback" not in done.err
+
+
+def test_a_terminal_sees_progress(inboxstats: Inboxstats, archive: Path) -> None:
+    leader, follower = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-m", "inboxstats", "verify", "--archive", str(archive), "--read-data"],
+        env=inboxstats.environment(TERM="xterm-256color", COLUMNS="100"),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=follower, timeout=60, check=True,
+    )  # fmt: skip
+    os.close(follower)
+    seen = os.read(leader, 65536)
+    os.close(leader)
+    assert b"Checking INBOX" in seen
+    assert b"/20" in seen
 
 
 def test_an_archive_in_use_is_said_at_once(inboxstats: Inboxstats, archive: Path) -> None:
