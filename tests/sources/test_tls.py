@@ -1,7 +1,9 @@
 """Never a credential before a verified channel: what a server, or one who stands in between, may try."""
 
+import contextlib
 import hashlib
 import re
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -15,8 +17,8 @@ from servers.certificates import Certificate, Certificates
 
 from inboxstats import __version__
 from inboxstats.errors import CredentialsError, InboxstatsError, NetworkError, TLSError
-from inboxstats.sources.imap import ImapSource, Security, Server, connection
-from inboxstats.sources.imap.channel import spelled
+from inboxstats.sources.imap import ImapSource, Security, Server, channel, connection
+from inboxstats.sources.imap.channel import Channel, spelled
 
 SECRET = "canary-Zt9!"
 KINDS = {
@@ -165,6 +167,14 @@ def test_plain_text_behind_the_ok_of_starttls_is_refused(certificates: Certifica
     assert "goes on in plain text after STARTTLS" in str(problem)
 
 
+def test_plain_text_in_the_buffer_that_python_3_14_keeps_is_refused(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Channel, "_readbuf", [b"* OK injected\r\n"], raising=False)
+    with served(certificates.good, "starttls") as server:
+        assert "goes on in plain text after STARTTLS" in str(refused(server, "starttls"))
+
+
 def test_plain_text_that_comes_late_breaks_the_handshake(certificates: Certificates) -> None:
     with served(certificates.good, "starttls") as server:
         server.on("STARTTLS", behind(*INJECTED[1], pause=0.3))
@@ -213,6 +223,33 @@ def test_a_server_that_greets_with_a_byte_a_while_is_given_up(certificates: Cert
         assert time.monotonic() - began < 3
     assert isinstance(problem, NetworkError)
     assert "took more than 1 s to greet and to let me in" in str(problem)
+
+
+def test_all_addresses_of_a_host_together_have_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # until its queue is full, whereupon the kernel answers nobody
+            filling = stack.enter_context(socket.socket())
+            filling.setblocking(False)
+            filling.connect_ex(deaf.getsockname())
+        time.sleep(0.1)  # for the kernel to have queued them
+        one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", deaf.getsockname())
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [one] * 5)
+        monkeypatch.setattr(channel, "CONNECT_TIMEOUT", 1.0)
+        began = time.monotonic()
+        with pytest.raises(NetworkError, match="does not answer within"):
+            ImapSource(Server("imap.example.org", 993, "me"), SECRET).connect()
+        assert 0.9 < time.monotonic() - began < 2
+
+
+def test_the_next_address_is_tried_where_one_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(None, "none") as server:
+        ports = (1, server.port)
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        opened = ImapSource(Server("imap.example.org", 143, "me", "none"), SECRET)
+        assert len(opened.mailboxes()) == 1
+        opened.close()
 
 
 @pytest.mark.usefixtures("hurried")

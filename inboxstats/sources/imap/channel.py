@@ -9,6 +9,7 @@ import imaplib
 import io
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -54,7 +55,7 @@ class Channel(imaplib.IMAP4):
         super().__init__(server.host, server.port)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
-        opened = socket.create_connection((self._server.host, self._server.port), timeout or CONNECT_TIMEOUT)
+        opened = _connected(self._server.host, self._server.port, timeout or CONNECT_TIMEOUT)
         self._watch(opened)
         return self._secured(opened) if self._server.security == "tls" else opened
 
@@ -139,6 +140,31 @@ class Channel(imaplib.IMAP4):
     def certificate(self) -> str | None:
         """The fingerprint of the server's certificate; ``None`` without TLS."""
         return fingerprint(self.sock) if isinstance(self.sock, ssl.SSLSocket) else None
+
+
+def _connected(host: str, port: int, seconds: float) -> socket.socket:
+    """A connection to the first of the host's addresses that answers, within `seconds` for all of them together.
+
+    `socket.create_connection` takes as long for each.
+    """
+    until = time.monotonic() + seconds
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failure: OSError = TimeoutError("no address answers")
+    for number, (family, kind, protocol, _, address) in enumerate(addresses):
+        opened = socket.socket(family, kind, protocol)
+        try:
+            opened.settimeout(max(0.1, (until - time.monotonic()) / (len(addresses) - number)))
+            opened.connect(address)
+            opened.settimeout(seconds)
+        except OSError as problem:
+            failure = problem
+            opened.close()
+        except BaseException:
+            opened.close()
+            raise
+        else:
+            return opened
+    raise failure
 
 
 @contextlib.contextmanager
