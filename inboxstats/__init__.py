@@ -10,12 +10,12 @@ For data scientists:
 import os
 from typing import TYPE_CHECKING
 
+from inboxstats.version import __version__
+
 if TYPE_CHECKING:  # heavy, and the command line says --help without it
     from inboxstats.collection import Collection
 
 __all__ = ["__version__", "open_archive"]
-
-__version__ = "0.1.0"
 
 
 def open_archive(path: str | os.PathLike[str] | None = None) -> "Collection":

@@ -30,6 +30,17 @@ def known_zone(name: str) -> str:
     return name
 
 
+def known_fingerprint(text: str) -> str:
+    """A certificate's SHA-256 as 64 lower-case hex digits, from hex with or without colons. Raises ValueError."""
+    digits = re.sub(r"(?i)^sha-?256(?:[ _]fingerprint)?[:=]", "", text.strip()).replace(":", "").replace(" ", "")
+    if re.fullmatch(r"[0-9A-Fa-f]{64}", digits):
+        return digits.lower()
+    raise ValueError(
+        f"{text!r} is no SHA-256 fingerprint of a certificate; write its 64 hex digits, with or without colons "
+        "(openssl x509 -noout -fingerprint -sha256 -in CERTIFICATE)"
+    )
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -46,6 +57,7 @@ class Account(_Section):
     user: str = Field(min_length=1)
     security: Literal["tls", "starttls", "none"] = "tls"
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    tls_fingerprint: Annotated[str, AfterValidator(known_fingerprint)] | None = None
     password_command: Names = ()
     mailboxes: Annotated[Names, Field(min_length=1)] = ("INBOX",)
     threads: int = Field(default=8, ge=1, le=64)

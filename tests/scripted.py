@@ -6,15 +6,17 @@
         ...  # a client of 127.0.0.1, server.port
         assert server.log[-1] == "LOGOUT"
 
-What real servers do on their own (TLS, CONDSTORE, speed) is tested with Dovecot and GreenMail.
+What real servers do on their own (CONDSTORE, speed) is tested with Dovecot and GreenMail.
 """
 
+import ssl
 import threading
 from collections.abc import Mapping
 from typing import Self
 
 from scripted_mailbox import Box
 from scripted_session import TCP, Fault, Rule, Script, Session
+from servers.certificates import Certificate
 
 
 def reply(text: str) -> Fault:
@@ -68,12 +70,23 @@ class ScriptedServer:
     """The server, in threads of its own while the context lasts.
 
     `mailboxes` goes by names as they stand on the wire (text stands for its UTF-8 bytes; broken ones go as bytes).
-    `script` holds the knobs: greeting, bodies, most, bytes_each, and the mailboxes.
+    With a `certificate` it offers STARTTLS, or speaks TLS from the first byte (`is_tls`).
+    `script` holds the knobs: greeting, trickle, bodies, most, bytes_each, and the mailboxes.
     """
 
-    def __init__(self, mailboxes: Mapping[str, Box] | Mapping[bytes, Box], *, password: str = "secret") -> None:
+    def __init__(
+        self,
+        mailboxes: Mapping[str, Box] | Mapping[bytes, Box],
+        *,
+        password: str = "secret",
+        certificate: Certificate | None = None,
+        is_tls: bool = False,
+    ) -> None:
         by_name = {name.encode() if isinstance(name, str) else name: each for name, each in mailboxes.items()}
-        self.script = Script(by_name, password)
+        self.script = Script(by_name, password, is_tls=is_tls)
+        if certificate is not None:
+            self.script.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.script.context.load_cert_chain(certificate.path, certificate.key)
         self._tcp = TCP(("127.0.0.1", 0), Session)
         self._tcp.script = self.script
         self._thread = threading.Thread(target=self._tcp.serve_forever, kwargs={"poll_interval": 0.02})

@@ -6,6 +6,7 @@ Speaks what a reader of mail needs, and changes nothing. Tests begin at scripted
 import contextlib
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -46,6 +47,9 @@ class Script:
     bodies    -- what is wrong with a UID's body: ``missing`` (a FETCH answer without it), ``nil``, ``absent``
                  (no FETCH answer for this UID) or ``refused`` (NO for any command that asks for it)
     most      -- how many connections are served at once; one more gets a BYE
+    trickle   -- seconds between two bytes of the greeting
+    context   -- the TLS that STARTTLS leads to, or that is spoken from the first byte (`is_tls`)
+    clear     -- those lines of the log that came in plain text
     bytes_each -- how many bytes a connection may send before it breaks off
     """
 
@@ -56,6 +60,10 @@ class Script:
     bodies: dict[int, BodyFault] = field(default_factory=dict)
     most: int = 100
     bytes_each: int | None = None
+    trickle: float | None = None
+    context: ssl.SSLContext | None = None
+    is_tls: bool = False
+    clear: list[str] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     sessions: set["Session"] = field(default_factory=set)
@@ -105,12 +113,28 @@ class Session(StreamRequestHandler):
         self.bytes_left = self.script.bytes_each
         try:
             if not self.script.stopping.is_set():
+                if self.script.is_tls:
+                    self.secure()
                 self._serve(is_too_many=is_too_many)
         except (_Dropped, OSError):
             pass
         finally:
             with self.script.lock:
                 self.script.sessions.discard(self)
+            if isinstance(self.connection, ssl.SSLSocket):
+                with contextlib.suppress(OSError, ValueError):
+                    self.wfile.flush()
+                self.connection.close()
+
+    def secure(self) -> None:
+        """TLS from here on."""
+        assert self.script.context is not None
+        self.wfile.flush()
+        self.rfile.close()
+        self.wfile.close()
+        self.connection = self.script.context.wrap_socket(self.connection, server_side=True)
+        self.rfile = self.connection.makefile("rb")
+        self.wfile = self.connection.makefile("wb", self.wbufsize)
 
     def shut(self) -> None:
         """Ends the connection from another thread."""
@@ -122,9 +146,10 @@ class Session(StreamRequestHandler):
             self.send("* BYE Too many connections")
             return
         if self.script.greeting is not None:
-            self.send_bytes(self.script.greeting + b"\r\n")
-            self.wfile.flush()
+            self._greet(self.script.greeting + b"\r\n")
         for tag, line in iter(self._command, None):
+            if not isinstance(self.connection, ssl.SSLSocket):
+                self.script.clear.append(line)
             fault = self.script.fault_for(line)
             if fault:
                 fault(self, tag, line)
@@ -133,6 +158,15 @@ class Session(StreamRequestHandler):
             if line.upper() == "LOGOUT":
                 return
             self.wfile.flush()
+
+    def _greet(self, line: bytes) -> None:
+        for byte in line:
+            self.send_bytes(bytes([byte]))
+            if self.script.trickle is not None:
+                self.wfile.flush()
+                if self.script.stopping.wait(self.script.trickle):
+                    self.drop()
+        self.wfile.flush()
 
     def _command(self) -> tuple[str, str] | None:
         """A tag and the rest of a command, with its literals in their places (RFC 9051, section 4.3)."""
@@ -151,11 +185,19 @@ class Session(StreamRequestHandler):
         if name.upper() == "UID":
             verb, _, rest = rest.partition(" ")
             name = f"UID {verb}"
+        if name.upper() == "STARTTLS" and self.script.context:
+            self.starttls(tag)
+            return
         method = ANSWERS.get(name.upper())
         if method is None or (name.upper() not in BEFORE_LOGIN and not self._is_in):
             self.send(f"{tag} BAD Unknown command, or not now")
         else:
             self.send(f"{tag} {method(self, rest)}")
+
+    def starttls(self, tag: str) -> None:
+        """The OK in plain text, then TLS."""
+        self.send(f"{tag} OK begin")
+        self.secure()
 
     def send(self, line: str) -> None:
         """One line."""
@@ -176,7 +218,8 @@ class Session(StreamRequestHandler):
         raise _Dropped
 
     def _capability(self, _rest: str) -> str:
-        self.send(f"* CAPABILITY {CAPABILITIES}")
+        can_upgrade = self.script.context and not isinstance(self.connection, ssl.SSLSocket)
+        self.send(f"* CAPABILITY {CAPABILITIES}{' STARTTLS' if can_upgrade else ''}")
         return "OK done"
 
     def _login(self, rest: str) -> str:

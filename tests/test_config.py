@@ -119,3 +119,36 @@ def test_other_encodings_and_folders_are_refused(tmp_path: Path) -> None:
         config.read(tmp_path / "config.toml")
     with pytest.raises(StorageError, match="Cannot read"):
         config.read(tmp_path)
+
+
+DIGITS = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+COLONS = ":".join(DIGITS[place : place + 2] for place in range(0, 64, 2))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DIGITS,
+        DIGITS.upper(),
+        COLONS,
+        COLONS.upper(),
+        f" {DIGITS}\n",
+        f"SHA256:{DIGITS}",
+        f"sha256 Fingerprint={COLONS}",
+    ],
+)
+def test_a_fingerprint_is_known_in_every_usual_form(text: str) -> None:
+    assert config.known_fingerprint(text) == DIGITS
+
+
+@pytest.mark.parametrize("text", ["", "x", DIGITS[:-1], DIGITS + "0", DIGITS[:40], "g" * 64, "sha256"])
+def test_another_fingerprint_is_refused_with_the_right_form(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no SHA-256 fingerprint .* 64 hex digits, with or without colons"):
+        config.known_fingerprint(text)
+
+
+def test_a_fingerprint_stands_in_an_account(tmp_path: Path) -> None:
+    account = "[accounts.a]\nhost = 'h'\nuser = 'u'\ntls_fingerprint = "
+    assert read(tmp_path, f"{account}'{COLONS.upper()}'\n").accounts["a"].tls_fingerprint == DIGITS
+    said = refusal(tmp_path, f"{account}'abc'\n")
+    assert said.startswith("FILE, line 4: accounts.a.tls_fingerprint: 'abc' is no SHA-256 fingerprint")

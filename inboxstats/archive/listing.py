@@ -39,9 +39,22 @@ def read(path: Path) -> "pa.Table | None":
 
     try:
         table = pq.read_table(path, memory_map=False)
-    except (OSError, pa.ArrowException):
+        return table.cast(_schema()) if table.schema.names == _schema().names else None
+    except (OSError, ValueError, pa.ArrowException):  # ValueError: a column's name that is no UTF-8
         return None
-    return table.cast(_schema()) if table.schema.names == _schema().names else None
+
+
+def is_readable(path: Path) -> bool:
+    """Whether the listing can be read to its end, a piece at a time. Raises OSError where the file may not be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with open(path, "rb") as file:
+        try:
+            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            return parquet.schema_arrow.names == _schema().names and all(True for _ in parquet.iter_batches(8192))
+        except (OSError, ValueError, pa.ArrowException):
+            return False
 
 
 def to_bytes(table: "pa.Table") -> bytes:
@@ -50,7 +63,7 @@ def to_bytes(table: "pa.Table") -> bytes:
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return bytes(sink.getvalue())
 
 

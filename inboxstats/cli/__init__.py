@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from inboxstats import __version__
-from inboxstats.cli import demo, fetch, report, sql
+from inboxstats.cli import demo, fetch, report, sql, verify
 from inboxstats.cli.output import ReaderGone, complain, make_writable
 from inboxstats.errors import ExitCode, InboxstatsError
 
@@ -39,6 +39,7 @@ app.command("demo")(demo.demo)
 app.command("fetch")(fetch.fetch)
 app.command("report")(report.report)
 app.command("sql")(sql.sql)
+app.command("verify")(verify.verify)
 
 
 class Stopped(BaseException):

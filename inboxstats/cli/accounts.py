@@ -1,15 +1,19 @@
 """Which accounts a command is about: one that its options describe, or those of config.toml."""
 
 import re
+import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from inboxstats.cli.output import complain
 from inboxstats.errors import UsageError
 
-if TYPE_CHECKING:  # pydantic takes 70 ms
+if TYPE_CHECKING:  # pydantic takes 70 ms; what speaks to a server is imported when there is something to say
+    from inboxstats.archive import Owner
     from inboxstats.config import Account, Config
+    from inboxstats.sources.imap import ImapSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,14 @@ def adhoc_job(
     user: str | None,
     security: Literal["tls", "starttls", "none"],
     password_command: str | None,
+    tls_fingerprint: str | None = None,
 ) -> Job | None:
     """The account that --host and --user describe, if they do. Raises UsageError."""
     from inboxstats.config import Account
     from inboxstats.credentials import split_command
 
     if host is None:
-        if user is not None or port is not None or password_command is not None:
+        if any(each is not None for each in (user, port, password_command, tls_fingerprint)):
             raise UsageError("--host is missing. Give it together with --user, or write an account into config.toml.")
         return None
     if not host:
@@ -49,8 +54,24 @@ def adhoc_job(
         if not value.isprintable():  # bytes of the command line that are no UTF-8 become lone surrogates, too
             raise UsageError(f"{name} has characters that cannot be typed. Write it anew.")
     command = split_command(password_command) if password_command is not None else ()
-    account = Account(host=host, user=user, port=port, security=security, password_command=command)
+    account = Account(
+        host=host,
+        user=user,
+        port=port,
+        security=security,
+        tls_fingerprint=_fingerprint(tls_fingerprint),
+        password_command=command,
+    )
     return Job(user if "@" in user else f"{user}@{host}", account, declared=False)
+
+
+def _fingerprint(text: str | None) -> str | None:
+    from inboxstats.config import known_fingerprint
+
+    try:
+        return None if text is None else known_fingerprint(text)
+    except ValueError as problem:
+        raise UsageError(f"--tls-fingerprint: {problem}.") from problem
 
 
 def declared_jobs(config: "Config", wanted: list[str], path: Path) -> list[Job]:
@@ -66,11 +87,51 @@ def declared_jobs(config: "Config", wanted: list[str], path: Path) -> list[Job]:
 def refuse_plain_text(job: Job, *, insecure: bool) -> None:
     """A password goes in the clear to this machine alone, unless the user insists. Raises UsageError."""
     host = job.account.host
+    if job.account.security == "none" and job.account.tls_fingerprint is not None:
+        raise UsageError("--tls-fingerprint pins a certificate, and --security none uses none. Use tls or starttls.")
     if job.account.security == "none" and not insecure and not _is_loopback(host):
         raise UsageError(
             f"--security none would send the password to {host} for everyone to read. Use tls or starttls; "
             "if you must, say --insecure."
         )
+
+
+def owner_of(job: Job) -> "Owner":
+    """Whose mail the account is."""
+    from inboxstats.archive import Owner
+
+    return Owner(job.account.host, job.account.user)
+
+
+def source_of(job: Job, *, quiet: bool) -> "ImapSource":
+    """The account's mail on its server, not connected yet. Raises CredentialsError."""
+    from inboxstats.config import DEFAULT_PORTS
+    from inboxstats.credentials import Login, password_for
+    from inboxstats.sources.imap import ImapSource, Server
+
+    account = job.account
+    password = password_for(
+        Login(account.host, account.user, job.name, account.password_command, is_only=job.of == 1),
+        ask=_ask(),
+        warn=(lambda _: None) if quiet else complain,
+    )
+    port = account.port or DEFAULT_PORTS[account.security]
+    return ImapSource(Server(account.host, port, account.user, account.security, account.tls_fingerprint), password)
+
+
+def _ask() -> Any:
+    """A prompt, where there is a person to answer it."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    from getpass import getpass
+
+    def ask(prompt: str) -> str:
+        try:
+            return getpass(prompt, stream=sys.stderr)
+        except EOFError:  # Ctrl-D
+            return ""
+
+    return ask
 
 
 def _is_loopback(host: str) -> bool:

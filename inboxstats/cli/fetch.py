@@ -1,24 +1,32 @@
 """`inboxstats fetch`: bring what is new from the server into the archive."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inboxstats.cli.accounts import Job, adhoc_job, declared_jobs, refuse_plain_text
+from inboxstats.cli.accounts import Job, adhoc_job, declared_jobs, owner_of, refuse_plain_text, source_of
 from inboxstats.cli.options import (
+    Accounts,
     ArchiveFolder,
     ConfigFile,
+    Host,
+    Insecure,
     Json,
     NoProgress,
+    PasswordCommand,
+    Port,
     Quiet,
+    Security,
+    TlsFingerprint,
+    User,
     Verbose,
+    Wait,
     archive_path,
     config_path,
     day_option,
@@ -55,9 +63,7 @@ class _Settings:
 
 
 def fetch(
-    accounts: Annotated[
-        list[str] | None, typer.Argument(metavar="ACCOUNT", help="Accounts of config.toml; default: all.")
-    ] = None,
+    accounts: Accounts = None,
     mailbox: Annotated[
         list[str] | None,
         typer.Option("--mailbox", "-m", metavar="GLOB", help="Which mailboxes, as often as you like; default INBOX."),
@@ -76,37 +82,17 @@ def fetch(
     since: Annotated[datetime | None, day_option("Leave out what the server received before that day (UTC).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what there is to fetch.")] = False,
     archive: ArchiveFolder = None,
-    host: Annotated[
-        str | None,
-        typer.Option(envvar="INBOXSTATS_HOST", help="IMAP server, without a config.toml.", show_default=False),
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=65535, envvar="INBOXSTATS_PORT", help="Default 993 for tls, else 143.", show_default=False
-        ),
-    ] = None,
-    user: Annotated[
-        str | None, typer.Option(envvar="INBOXSTATS_USER", help="Login name, mostly the address.", show_default=False)
-    ] = None,
-    security: Annotated[
-        Literal["tls", "starttls", "none"],
-        typer.Option(envvar="INBOXSTATS_SECURITY", help="none: loopback only, else --insecure."),
-    ] = "tls",
-    password_command: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CMD",
-            envvar="INBOXSTATS_PASSWORD_COMMAND",
-            help="Prints the password; split as a shell splits words, run without one.",
-            show_default=False,
-        ),
-    ] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Allow --security none to another machine.")] = False,
+    host: Host = None,
+    port: Port = None,
+    user: User = None,
+    security: Security = "tls",
+    tls_fingerprint: TlsFingerprint = None,
+    password_command: PasswordCommand = None,
+    insecure: Insecure = False,
     no_fsync: Annotated[
         bool, typer.Option("--no-fsync", help="Faster, but a power cut may cost mail: for throwaway archives.")
     ] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run that holds the archive.")] = False,
+    wait: Wait = False,
     config: ConfigFile = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -122,7 +108,7 @@ def fetch(
     if all_mailboxes and mailbox:
         raise UsageError("Give either --all or --mailbox, not both.")
     configuration = read_config(config)
-    adhoc = adhoc_job(host, port, user, security, password_command)
+    adhoc = adhoc_job(host, port, user, security, password_command, tls_fingerprint)
     if adhoc and accounts:
         raise UsageError(f"Give either accounts of config.toml ({', '.join(accounts)}) or --host, not both.")
     jobs = [adhoc] if adhoc else declared_jobs(configuration, accounts or [], config_path(config))
@@ -175,46 +161,20 @@ def _fetch_one(archive: "Archive", job: Job, settings: _Settings) -> dict[str, A
 
 def _run(archive: "Archive", job: Job, settings: _Settings, bar: FetchBar) -> "Fetched":
     from inboxstats import fetch as fetching
-    from inboxstats.archive import Owner
-    from inboxstats.config import DEFAULT_PORTS
-    from inboxstats.credentials import Login, password_for
-    from inboxstats.sources.imap import ImapSource, Server
 
-    account = job.account
-    owner = Owner(account.host, account.user)
+    account, owner = job.account, owner_of(job)
     archive.check_owner(job.name, owner, may_join=job.declared)
-    password = password_for(
-        Login(account.host, account.user, job.name, account.password_command, is_only=job.of == 1),
-        ask=_ask(),
-        warn=(lambda _: None) if settings.quiet else complain,
-    )
-    server = Server(account.host, account.port or DEFAULT_PORTS[account.security], account.user, account.security)
     return fetching.fetch(
         archive,
         job.name,
         owner,
-        ImapSource(server, password),
+        source_of(job, quiet=settings.quiet),
         mailboxes=settings.mailboxes or account.mailboxes,
         threads=settings.threads or account.threads,
         watcher=bar,
         since=settings.since,
         dry_run=settings.dry_run,
     )
-
-
-def _ask() -> Any:
-    """A prompt, where there is a person to answer it."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return None
-    from getpass import getpass
-
-    def ask(prompt: str) -> str:
-        try:
-            return getpass(prompt, stream=sys.stderr)
-        except EOFError:  # Ctrl-D
-            return ""
-
-    return ask
 
 
 def _row(

@@ -39,6 +39,43 @@ ArchiveFolder = Annotated[
     ),
 ]
 
+Accounts = Annotated[list[str] | None, typer.Argument(metavar="ACCOUNT", help="Accounts of config.toml; default: all.")]
+Host = Annotated[
+    str | None,
+    typer.Option(envvar="INBOXSTATS_HOST", help="IMAP server, without a config.toml.", show_default=False),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, envvar="INBOXSTATS_PORT", help="Default 993 for tls, else 143.", show_default=False),
+]
+User = Annotated[
+    str | None, typer.Option(envvar="INBOXSTATS_USER", help="Login name, mostly the address.", show_default=False)
+]
+Security = Annotated[
+    Literal["tls", "starttls", "none"],
+    typer.Option(envvar="INBOXSTATS_SECURITY", help="none: loopback only, else --insecure."),
+]
+TlsFingerprint = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHA256",
+        envvar="INBOXSTATS_TLS_FINGERPRINT",
+        help="The one certificate to accept, as of Proton Bridge: its SHA-256 in hex.",
+        show_default=False,
+    ),
+]
+PasswordCommand = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CMD",
+        envvar="INBOXSTATS_PASSWORD_COMMAND",
+        help="Prints the password; split as a shell splits words, run without one.",
+        show_default=False,
+    ),
+]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Allow --security none to another machine.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for another run that holds the archive.")]
+
 Engine = Annotated[
     Literal["processes", "threads", "serial"], typer.Option(envvar="INBOXSTATS_ENGINE", help="What parses.")
 ]

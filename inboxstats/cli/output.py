@@ -150,6 +150,25 @@ class FetchBar(_Bar):
         self._show(self._messages, size=self._bytes)
 
 
+class VerifyBar(_Bar):
+    """A `verify.Watcher`."""
+
+    _messages = _bytes = 0
+
+    def begin(self, mailbox: str, messages: int) -> None:
+        self._messages = self._bytes = 0
+        self._begin(f"Checking {visible(mailbox)}", messages)
+
+    def checked(self, messages: int, size: int) -> None:
+        self._messages += messages
+        self._bytes += size
+        if self._messages % 100 == 0:
+            self._show(self._messages, size=self._bytes)
+
+    def listing(self, mailbox: str) -> None:
+        self._begin(f"Listing {visible(mailbox)}", None)
+
+
 class ParseBar(_Bar):
     """What `table.MessageTable.update` calls."""
 

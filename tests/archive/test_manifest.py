@@ -49,3 +49,40 @@ def test_a_manifest_of_one_torn_line_is_empty(tmp_path: Path) -> None:
 def test_no_manifest_has_no_rows(tmp_path: Path) -> None:
     assert manifest.read(str(tmp_path / "none")) == []
     assert manifest.entered(str(tmp_path / "none")) == set()
+
+
+def test_of_two_rows_on_one_message_the_later_one_holds(tmp_path: Path) -> None:
+    path = str(tmp_path / "manifest.jsonl")
+    aside = manifest.SetAside(7, 2, "2026-11-24T08:00:00Z", 'a "reason"\nof Entwürfe', "2.eml.damaged")
+    manifest.append(path, [*rows(3), aside], fsync=False)
+    assert manifest.entered(path) == {(7, 1), (7, 3)}
+    with open(path, "rb") as lines:
+        latest = manifest.latest_rows(lines)
+    assert latest.set_aside == {(7, 2): aside}
+    assert latest.stored_in(7, 0) == {uid: (uid, hashlib.sha256(b"x" * uid).digest()) for uid in (1, 3)}
+    manifest.append(path, rows(2)[1:], fsync=False)
+    assert manifest.entered(path) == {(7, 1), (7, 2), (7, 3)}
+    with open(path, "rb") as lines:
+        assert manifest.latest_rows(lines).set_aside == {}
+    assert manifest.read(path) == [*rows(3), *rows(2)[1:]]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\0\0\0",
+        b"[]",
+        b'{"uidvalidity":7,"uid":1}',
+        b'{"uidvalidity":7,"uid":-1,"size":1,"sha256":"%b","stored":""}' % (b"a" * 64),
+        b'{"uidvalidity":7,"uid":%d,"size":1,"sha256":"%b","stored":""}' % (2**70, b"a" * 64),
+        b'{"uidvalidity":7,"uid":1,"size":1,"sha256":"%b","stored":""}' % (b"g" * 64),
+        b'{"uidvalidity":7,"uid":1,"set_aside":"2026","reason":1',
+        b'{"uidvalidity":7,"uid":1,"set_aside":"2026","x":1}',
+    ],
+)
+def test_a_line_that_is_no_row_is_counted(line: bytes) -> None:
+    assert manifest.parsed(line + b"\n") is None
+    assert manifest.latest_rows([line + b"\n"]).unreadable == 1
+    torn = manifest.latest_rows([line or b"{"])
+    assert (torn.unreadable, torn.is_torn) == (0, True)

@@ -184,6 +184,28 @@ def test_a_verified_channel_is_the_default(
     one_sentence(refused, 9, "certificate", "is not valid", "Nothing was sent")
 
 
+def test_a_certificate_of_ones_own_is_pinned_with_what_the_refusal_says(
+    inboxstats: Inboxstats, dovecot: Dovecot, user: Login, archive: Path, certificates: Certificates, tmp_path: Path
+) -> None:
+    for security, port in (("tls", dovecot.tls_port), ("starttls", dovecot.port)):
+        where = ["--host", "127.0.0.1", "--port", str(port), "--user", user.user, "--security", security]
+        command = ["fetch", *where, "--archive", str(archive), "-n"]
+        refused = inboxstats(*command, password=user.password)
+        one_sentence(refused, 9, "Proton Bridge", "Nothing was sent", certificates.good.fingerprint)
+        pin = re.findall(r"--tls-fingerprint (\S+),", refused.err)
+        assert inboxstats(*command, "--tls-fingerprint", *pin, password=user.password).code == 0
+        other = "00" * 32
+        one_sentence(
+            inboxstats(*command, "--tls-fingerprint", other, password=user.password), 9, "another certificate than"
+        )
+        (tmp_path / "config.toml").write_text(
+            f'[accounts.a]\nhost = "127.0.0.1"\nport = {port}\nuser = "{user.user}"\nsecurity = "{security}"\n'
+            f'tls_fingerprint = "{pin[0]}"\n'
+        )
+        configured = ["fetch", "-n", "--config", str(tmp_path / "config.toml"), "--archive", str(archive)]
+        assert inboxstats(*configured, password=user.password).code == 0
+
+
 def test_a_wrong_password_is_said_and_tried_once(inboxstats: Inboxstats, user: Login, archive: Path) -> None:
     done = inboxstats(*options(user, archive), password="canary-Zt9!")
     one_sentence(done, 4, "refuses the login", "Check the user and the password")
@@ -347,6 +369,9 @@ def test_a_broken_configuration_is_said_with_line_and_key(
         (("--host", "h", "--user", "u", "work"), "not both"),
         (("--host", "imap.example.org", "--user", "u", "--security", "none"), "for everyone to read"),
         (("--host", "h", "--user", "u", "--password-command", "a 'b"), "Check the quotes"),
+        (("--host", "h", "--user", "u", "--tls-fingerprint", "AB:CD"), "64 hex digits"),
+        (("--tls-fingerprint", "ab" * 32), "--host is missing"),
+        (("--host", "::1", "--user", "u", "--security", "none", "--tls-fingerprint", "ab" * 32), "Use tls or starttls"),
         (("--config", "/no/such/config.toml"), "does not exist"),
     ],
 )

@@ -53,6 +53,12 @@ class Certificate:
     path: Path
     key: Path
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 as `openssl x509 -fingerprint` writes it: ``"9F:86:…"``."""
+        command = ["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", str(self.path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip().partition("=")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
@@ -62,6 +68,7 @@ class Certificates:
     good: Certificate
     wrong_name: Certificate
     expired: Certificate
+    not_yet_valid: Certificate
     self_signed: Certificate
 
 
@@ -77,6 +84,7 @@ def make_certificates(folder: Path) -> Certificates:
         good=_signed(folder, "good", _LOOPBACK, "20200101000000Z", "20491231000000Z"),
         wrong_name=_signed(folder, "wrong_name", _ELSEWHERE, "20200101000000Z", "20491231000000Z"),
         expired=_signed(folder, "expired", _LOOPBACK, "20200101000000Z", "20210101000000Z"),
+        not_yet_valid=_signed(folder, "not_yet_valid", _LOOPBACK, "20480101000000Z", "20491231000000Z"),
         self_signed=_self_signed(folder),
     )
 

@@ -9,9 +9,8 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import LoginError
@@ -24,11 +23,21 @@ from inboxstats.errors import (
     TLSError,
     UnreadableAnswerError,
 )
+from inboxstats.sources.imap.channel import (
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    Channel,
+    Security,
+    Server,
+    spelled,
+)
+from inboxstats.version import __version__
 
-Security = Literal["tls", "starttls", "none"]
+__all__ = ["Connection", "Security", "Server"]
 
-CONNECT_TIMEOUT, READ_TIMEOUT = 20.0, 60.0
-"""Seconds for a connection to open and greet, and for each read afterwards."""
+LOGIN_SECONDS = 90.0
+"""The deadline for opening a connection, from its first packet to the end of the login: a server that greets with a
+byte a second passes every read's timeout, but not this."""
 
 COMMAND_SECONDS, SLOWEST_BYTES_PER_SECOND = 120.0, 10_000
 """A command's deadline: this long, and longer by what it brings. A server that sends a byte a second passes every
@@ -41,17 +50,16 @@ _TRY_LATER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where to log in, and as whom. `security` ``none`` sends the password in the clear."""
+class _Client(IMAPClient):  # type: ignore[misc]  # imapclient has no types
+    """imapclient's commands over a channel of ours."""
 
-    host: str
-    port: int
-    user: str
-    security: Security = "tls"
+    def __init__(self, server: Server, *, verify: bool, watch: Callable[[socket.socket], None]) -> None:
+        self._open = partial(Channel, server, verify=verify, watch=watch)
+        is_tls = server.security == "tls"
+        super().__init__(server.host, server.port, ssl=is_tls, timeout=SocketTimeout(CONNECT_TIMEOUT, READ_TIMEOUT))
 
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+    def _create_IMAP4(self) -> Channel:  # noqa: N802 -- imapclient's name
+        return self._open()
 
 
 class Connection:
@@ -61,6 +69,7 @@ class Connection:
         self.server = server
         self.password = password
         self._client: IMAPClient | None = None
+        self._socket: socket.socket | None = None  # of the connection that is there or being opened
         self.failures = 0
         """Rises with each conversation that failed: what was selected before is not any more."""
 
@@ -74,53 +83,75 @@ class Connection:
         """
         if self._client is not None:
             return
+        with _deadline(LOGIN_SECONDS, self._cut) as overdue:
+            try:
+                self._client = self._opened()
+            except NetworkError as problem:
+                if overdue.is_set():
+                    raise NetworkError(
+                        f"{self.server} took more than {LOGIN_SECONDS:.0f} s to greet and to let {self.server.user} "
+                        "in. Run again later."
+                    ) from problem
+                raise
+
+    def _opened(self) -> IMAPClient:
         with self._reaching():
-            client = IMAPClient(
-                self.server.host,
-                self.server.port,
-                ssl=self.server.security == "tls",
-                ssl_context=ssl.create_default_context() if self.server.security == "tls" else None,
-                timeout=SocketTimeout(CONNECT_TIMEOUT, READ_TIMEOUT),
-            )
+            client = self._channel(verify=True)
+        try:
+            if client._imap.state == "NONAUTH":  # noqa: SLF001 -- else the greeting was PREAUTH
+                self._login(client)
+            self._introduce(client)
+        except BaseException:
+            _hang_up(client)
+            raise
+        return client
+
+    def _channel(self, *, verify: bool) -> _Client:
+        """A client before its login. Raises TLSError, and what goes wrong in the libraries below."""
+        client = _Client(self.server, verify=verify, watch=self._watch)
         # imapclient makes imaplib format every body for its log: 4.2 times the time, 8 times the processor.
         client._imap.debug = 0  # noqa: SLF001 -- there is no public switch
         client.folder_encode = False
         client.normalise_times = False
-        try:
-            is_in = client._imap.state == "AUTH"  # noqa: SLF001 -- the greeting was PREAUTH
-            if self.server.security == "starttls":
-                self._secure(client, is_in=is_in)
-            if not is_in:
-                self._login(client)
-        except BaseException:
-            _hang_up(client)
-            raise
-        self._client = client
-
-    def _secure(self, client: IMAPClient, *, is_in: bool) -> None:
-        if is_in:
-            # RFC 9051, section 7.1.4: after PREAUTH no STARTTLS is possible; an attacker could have sent it.
-            raise TLSError(f"{self.server} greets with PREAUTH, which rules out STARTTLS. Use --security tls.")
-        with self._reaching():
+        if self.server.security == "starttls":
             try:
-                if not client.has_capability("STARTTLS"):
-                    raise TLSError(
-                        f"{self.server} offers no STARTTLS, so nothing was sent. Try --security tls with port 993."
-                    )
-                client.starttls(ssl.create_default_context())
-            except imaplib.IMAP4.abort:
+                client._imap.upgrade()  # noqa: SLF001 -- the Channel
+            except BaseException:
+                _hang_up(client)
                 raise
-            except imaplib.IMAP4.error as refused:
-                raise TLSError(f"{self.server} refuses STARTTLS: {refused}. Try --security tls with 993.") from refused
+        return client
+
+    def _watch(self, opened: socket.socket) -> None:
+        self._socket = opened
+
+    def _introduce(self, client: IMAPClient) -> None:
+        """Say which program this is (RFC 2971), where the server asks: some give no mail to one that does not.
+
+        The answer tells nothing that is needed: it is read along with that of the next command.
+        """
+        channel = client._imap  # noqa: SLF001 -- imapclient's own would wait for the answer
+        if "ID" in channel.capabilities:
+            with self._reaching():
+                channel._command("ID", f'("name" "inboxstats" "version" "{__version__}")')  # noqa: SLF001
 
     def _login(self, client: IMAPClient) -> None:
         user = self.server.user
+        offered = client._imap.capabilities  # noqa: SLF001 -- imapclient's own would ask again
+        if "LOGINDISABLED" in offered and (self.server.security == "none" or "AUTH=PLAIN" not in offered):
+            raise TLSError(
+                f"{self.server} allows no login by password over this connection (LOGINDISABLED), so nothing was sent. "
+                "Try --security tls or starttls."
+            )
         try:
-            if user.isascii() and self.password.isascii():
+            if "LOGINDISABLED" not in offered and user.isascii() and self.password.isascii():
                 client.login(user, self.password)
             else:
                 client.plain_login(user, self.password)  # LOGIN is ASCII only
         except LoginError as refused:
+            if isinstance(refused.__context__, imaplib.IMAP4.abort):  # imapclient calls this a wrong password, too
+                raise NetworkError(
+                    f"{self.server} dropped the connection at the login. Run again later."
+                ) from refused.__context__
             said = str(refused).removeprefix("b'").removesuffix("'").replace(self.password, "…").rstrip(".")
             if _TRY_LATER.search(said):
                 raise NetworkError(f"{self.server} lets {user} not in now: {said}. Run again later.") from None
@@ -139,8 +170,8 @@ class Connection:
             yield
         except ssl.SSLCertVerificationError as problem:
             raise TLSError(
-                f"The certificate of {server} is not valid: {problem.verify_message}. "
-                "Nothing was sent. Check --host; for a server of your own, add its CA to the system's (SSL_CERT_FILE)."
+                f"The certificate of {server} is not valid: {problem.verify_message.rstrip('.')}. Nothing was sent. "
+                f"Check --host. {self._how_to_pin()}"
             ) from problem
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as problem:
             raise NetworkError(f"{server} hangs up during the TLS handshake. Run again later.") from problem
@@ -160,6 +191,21 @@ class Connection:
                 f"No IMAP conversation with {server}: {problem}. Check --port and --security."
             ) from problem
 
+    def _how_to_pin(self) -> str:
+        """What a user does whose server has a certificate of its own; with its fingerprint, where it shows one."""
+        try:
+            client = self._channel(verify=False)
+            seen = client._imap.certificate()  # noqa: SLF001 -- the Channel
+            _hang_up(client)  # it was never more than looked at
+        except (InboxstatsError, OSError, imaplib.IMAP4.error):
+            seen = None
+        shown = f" (SHA-256 {spelled(seen)})" if seen else ""
+        return (
+            "For a server of your own, or a bridge on this machine such as Proton Bridge, compare the certificate's "
+            f"fingerprint{shown} with the one that the server itself shows, as anybody could have sent this one, and "
+            f"pin it: --tls-fingerprint {spelled(seen) if seen else 'SHA256'}, or tls_fingerprint in config.toml."
+        )
+
     def close(self) -> None:
         """Log out, or hang up where that fails. Never raises."""
         client, self._client = self._client, None
@@ -170,9 +216,15 @@ class Connection:
 
     def abort(self) -> None:
         """Wake up the thread that waits for the server; its call fails. For another thread to call. Never raises."""
-        client = self._client
-        if client is not None:
-            _cut(client)
+        self._cut()
+
+    def _cut(self) -> None:
+        """End the conversation under the hands of the thread that reads it."""
+        current = self._socket
+        if current is not None:
+            with contextlib.suppress(OSError):
+                # Not SSLSocket.shutdown, which takes the TLS state away from the reading thread.
+                socket.socket.shutdown(current, socket.SHUT_RDWR)
 
     @contextlib.contextmanager
     def conversation(self, doing: str, *, expected_bytes: int = 0) -> Iterator[IMAPClient]:
@@ -185,12 +237,9 @@ class Connection:
         client = self._client
         assert client is not None
         seconds = COMMAND_SECONDS + expected_bytes / SLOWEST_BYTES_PER_SECOND
-        overdue = threading.Event()
-        deadline = threading.Timer(seconds, _expire, (client, overdue))
-        deadline.daemon = True
-        deadline.start()
         try:
-            yield client
+            with _deadline(seconds, self._cut) as overdue:
+                yield client
         except BaseException as problem:
             self.failures += 1
             if _is_refusal(problem):
@@ -207,8 +256,6 @@ class Connection:
                 ) from problem
             # The border of one job: imapclient raises whatever its parser meets.
             raise UnreadableAnswerError(f"{self.server} was asked to {doing}, and sent no IMAP: {problem}") from problem
-        finally:
-            deadline.cancel()
 
 
 def _is_refusal(problem: BaseException) -> bool:
@@ -216,16 +263,22 @@ def _is_refusal(problem: BaseException) -> bool:
     return type(problem) is imaplib.IMAP4.error and "got more than" not in str(problem)
 
 
-def _expire(client: IMAPClient, overdue: threading.Event) -> None:
-    overdue.set()
-    _cut(client)
+@contextlib.contextmanager
+def _deadline(seconds: float, expire: Callable[[], None]) -> Iterator[threading.Event]:
+    """Call `expire` from another thread when what is done in the context takes longer; the event then says so."""
+    overdue = threading.Event()
 
+    def end() -> None:
+        overdue.set()
+        expire()
 
-def _cut(client: IMAPClient) -> None:
-    """End the conversation under the hands of the thread that reads it."""
-    with contextlib.suppress(OSError):
-        # Not SSLSocket.shutdown, which takes the TLS state away from the reading thread.
-        socket.socket.shutdown(client.socket(), socket.SHUT_RDWR)
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield overdue
+    finally:
+        timer.cancel()
 
 
 def _hang_up(client: IMAPClient) -> None:

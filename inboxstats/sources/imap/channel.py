@@ -1,0 +1,188 @@
+"""The channel that a conversation goes over: TLS from the first byte or after STARTTLS, verified before anything else.
+
+Nothing that came before TLS counts afterwards: whoever stands in between could have sent it (RFC 9051, section 11.1).
+"""
+
+import contextlib
+import hashlib
+import imaplib
+import io
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from inboxstats.errors import TLSError
+
+Security = Literal["tls", "starttls", "none"]
+
+CONNECT_TIMEOUT, READ_TIMEOUT = 20.0, 60.0
+"""Seconds for a connection to open and greet, and for each read afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to log in, and as whom. `security` ``none`` sends the password in the clear.
+
+    `fingerprint` is the SHA-256 of the one certificate (DER) that is accepted, 64 lower-case hex digits; ``None``
+    leaves it to the system's authorities and the host's name.
+    """
+
+    host: str
+    port: int
+    user: str
+    security: Security = "tls"
+    fingerprint: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Channel(imaplib.IMAP4):
+    """imaplib's protocol over a channel of ours.
+
+    `watch` is told of the socket as soon as there is one, so that another thread can cut a connection that is still
+    being opened. Constructing it raises what `socket`, `ssl` and `imaplib` raise, and TLSError for another certificate
+    than the pinned one.
+    """
+
+    def __init__(self, server: Server, *, verify: bool, watch: Callable[[socket.socket], None]) -> None:
+        self._server = server
+        self._verify = verify
+        self._watch = watch
+        super().__init__(server.host, server.port)
+
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:
+        opened = _connected(self._server.host, self._server.port, timeout or CONNECT_TIMEOUT)
+        self._watch(opened)
+        return self._secured(opened) if self._server.security == "tls" else opened
+
+    def _secured(self, plain: socket.socket) -> ssl.SSLSocket:
+        """The socket under TLS, its certificate accepted. Closes the connection where it is not."""
+        try:
+            secured = self._context().wrap_socket(
+                plain, server_hostname=self._server.host, do_handshake_on_connect=False
+            )
+        except BaseException:
+            plain.close()
+            raise
+        self._watch(secured)
+        try:
+            secured.do_handshake()
+            self._check_pin(secured)
+        except BaseException:
+            secured.close()
+            raise
+        return secured
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if self._server.fingerprint is not None or not self._verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+    def _check_pin(self, secured: ssl.SSLSocket) -> None:
+        pinned = self._server.fingerprint
+        seen = fingerprint(secured)
+        if pinned is not None and self._verify and seen != pinned:
+            raise TLSError(
+                f"{self._server} shows another certificate than the pinned one: SHA-256 {spelled(seen)}, pinned is "
+                f"{spelled(pinned)}. Nothing was sent. Where the server has a new certificate, compare this with what "
+                "the server itself shows, and only then pin it with --tls-fingerprint."
+            )
+
+    def upgrade(self) -> None:
+        """STARTTLS, and forget all that came before.
+
+        Raises TLSError where the server does not offer it, refuses it, or sends anything between its OK and TLS.
+        """
+        if self.state != "NONAUTH":
+            # RFC 9051, section 7.1.4: after PREAUTH no STARTTLS is possible; an attacker could have sent it.
+            raise TLSError(
+                f"{self._server} greets with PREAUTH, which rules out STARTTLS. Nothing was sent. Use --security tls."
+            )
+        if "STARTTLS" not in self.capabilities:
+            raise TLSError(f"{self._server} offers no STARTTLS, so nothing was sent. Try --security tls with port 993.")
+        # imaplib's own starttls keeps untagged answers and, since Python 3.14, its buffer: what is put in there in
+        # plain text would be taken for what comes over TLS (CVE-2011-0411 and its kin).
+        try:
+            status, said = self._simple_command("STARTTLS")
+        except self.abort:
+            raise
+        except self.error as bad:
+            status, said = "BAD", [str(bad).encode()]
+        if status != "OK":
+            words = b" ".join(part for part in said if isinstance(part, bytes)).decode("utf-8", "replace")
+            raise TLSError(f"{self._server} refuses STARTTLS: {words}. Nothing was sent. Try --security tls with 993.")
+        if self._has_unread():
+            raise TLSError(
+                f"{self._server} goes on in plain text after STARTTLS, as one does who tampers with the connection. "
+                "Nothing was sent. Try --security tls with 993, or another network."
+            )
+        self.sock: socket.socket = self._secured(self.sock)
+        self._file = self.sock.makefile("rb")
+        if not hasattr(self, "_readbuf"):  # before Python 3.14
+            self.file = self._file
+        self._tls_established = True
+        self.untagged_responses.clear()
+        self._get_capabilities()
+
+    def _has_unread(self) -> bool:
+        with _without_waiting(self.sock), contextlib.suppress(BlockingIOError):
+            if hasattr(self, "_readbuf"):  # Python 3.14 and later
+                return bool(self._readbuf) or bool(self.sock.recv(1, socket.MSG_PEEK))
+            return bool(cast(io.BufferedReader, self.file).peek(1))
+        return False
+
+    def certificate(self) -> str | None:
+        """The fingerprint of the server's certificate; ``None`` without TLS."""
+        return fingerprint(self.sock) if isinstance(self.sock, ssl.SSLSocket) else None
+
+
+def _connected(host: str, port: int, seconds: float) -> socket.socket:
+    """A connection to the first of the host's addresses that answers, within `seconds` for all of them together.
+
+    `socket.create_connection` takes as long for each.
+    """
+    until = time.monotonic() + seconds
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failure: OSError = TimeoutError("no address answers")
+    for number, (family, kind, protocol, _, address) in enumerate(addresses):
+        opened = socket.socket(family, kind, protocol)
+        try:
+            opened.settimeout(max(0.1, (until - time.monotonic()) / (len(addresses) - number)))
+            opened.connect(address)
+            opened.settimeout(seconds)
+        except OSError as problem:
+            failure = problem
+            opened.close()
+        except BaseException:
+            opened.close()
+            raise
+        else:
+            return opened
+    raise failure
+
+
+@contextlib.contextmanager
+def _without_waiting(sock: socket.socket) -> Iterator[None]:
+    timeout = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        yield
+    finally:
+        sock.settimeout(timeout)
+
+
+def fingerprint(secured: ssl.SSLSocket) -> str:
+    """The SHA-256 of the other side's certificate, in lower-case hex; ``""`` where it shows none."""
+    certificate = secured.getpeercert(binary_form=True)
+    return hashlib.sha256(certificate).hexdigest() if certificate else ""
+
+
+def spelled(digest: str) -> str:
+    """A fingerprint as other programs write it: ``"9F:86:…"``."""
+    return ":".join(digest[place : place + 2] for place in range(0, len(digest), 2)).upper()
