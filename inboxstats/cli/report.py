@@ -45,7 +45,7 @@ if TYPE_CHECKING:  # pandas, which takes half a second
 DEFAULT_OUT = Path("~/inboxstats")
 
 NAMED = 20
-"""How many unreadable files are named on stderr; the page names all."""
+"""How many unreadable files are named on stderr; report.json and unreadable.csv name all."""
 
 
 def report(
@@ -216,4 +216,4 @@ def _name_unreadable(made: "Report") -> None:
     for file, reason in made.unreadable[:NAMED]:
         complain(f"{file}: cannot be read: {reason}")
     if (more := len(made.unreadable) - NAMED) > 0:
-        complain(f"{counted(more, 'more file')} cannot be read; the page names all.")
+        complain(f"{counted(more, 'more file')} cannot be read; report.json (--format json) names all.")

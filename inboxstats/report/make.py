@@ -30,11 +30,12 @@ def make(
     """
     _check_filters(collection, selection)
     updated = collection.update(engine=engine, workers=workers, progress=progress)
-    unreadable = [
+    # Sorted, as they come in the order in which the workers were done.
+    unreadable = sorted(
         (each.entry.file, each.reason)
         for each in updated.unreadable
         if selection.covers(each.entry.account, each.entry.mailbox)
-    ]
+    )
     data = select(updated.rows, selection, unreadable=len(unreadable))
     return build(data, generated=generated, top=top, unreadable=unreadable)
 

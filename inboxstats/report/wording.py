@@ -119,6 +119,15 @@ def extent(answer: Answer, shown: int) -> str:
     return f"{part}; report.json and the CSV files have {kept}"
 
 
+def named(shown: int, unreadable: int) -> str:
+    """How many of the files that cannot be read are named here, and where all are."""
+    if shown == unreadable:
+        return f"{count(shown, 'file')} with the reason"
+    return (
+        f"The first {shown:,} of {count(unreadable, 'file')} with the reason; report.json and unreadable.csv have all"
+    )
+
+
 def end(answer: Answer) -> str:
     """Which rows of a table that is too long are shown: the top of a ranking, the latest of a time."""
     return "first" if answer.statistic.ranked else "last"

@@ -9,6 +9,7 @@ from factories import dataset, row
 from inboxstats.errors import StorageError
 from inboxstats.report import export
 from inboxstats.report.model import Report, build
+from inboxstats.stats import STATISTICS
 from inboxstats.visible import visible
 
 from .conftest import NOW
@@ -16,7 +17,9 @@ from .conftest import NOW
 
 def test_json_has_exactly_these_keys(ordinary: Report) -> None:
     data = export.to_json(ordinary)
-    assert list(data) == ["schema_version", "generated", "timezone", "clock", "period", "totals", "statistics"]
+    assert list(data) == [
+        *("schema_version", "generated", "timezone", "clock", "period", "totals", "unreadable", "statistics"),
+    ]
     assert data["schema_version"] == 1
     assert data["generated"] == "2026-11-23T02:15:00Z"
     assert (data["timezone"], data["clock"]) == ("UTC", "date")
@@ -34,6 +37,7 @@ def test_json_has_exactly_these_keys(ordinary: Report) -> None:
         "with_list_id": 1,
         "with_list_unsubscribe": 0,
     }
+    assert data["unreadable"] == [{"file": "INBOX/7.eml", "reason": "too large"}]
     assert data["statistics"]["months"] == {
         "title": "Messages by month",
         "columns": ["month", "messages"],
@@ -65,6 +69,26 @@ def test_csv_holds_the_same_figures_as_json(hostile: Report, tmp_path: Path) -> 
         assert undefused == [
             ["" if cell is None else str(cell).removeprefix("'") for cell in line] for line in statistic["rows"]
         ]
+
+
+def test_csv_has_the_line_that_adds_up_and_every_unreadable_file(ordinary: Report, tmp_path: Path) -> None:
+    export.write_csv(ordinary, tmp_path)
+    assert (tmp_path / "totals.csv").read_text().splitlines() == [
+        "files,messages,duplicates,unreadable,undated,without_sender,bytes,messages_with_attachments,attachments,"
+        "with_list_id,with_list_unsubscribe",
+        "7,5,1,1,1,1,1004000,1,2,1,0",
+    ]
+    assert (tmp_path / "unreadable.csv").read_text().splitlines() == ["file,reason", "INBOX/7.eml,too large"]
+
+
+def test_where_all_can_be_read_the_file_of_the_unreadable_has_no_row(empty: Report, tmp_path: Path) -> None:
+    export.write_csv(empty, tmp_path)
+    assert (tmp_path / "unreadable.csv").read_text().splitlines() == ["file,reason"]
+    assert export.to_json(empty)["unreadable"] == []
+
+
+def test_no_statistic_has_the_name_of_another_file() -> None:
+    assert not {statistic.name for statistic in STATISTICS} & {"totals", "unreadable"}
 
 
 @pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
