@@ -14,6 +14,8 @@ from inboxstats.parse.languages import detect, stop_words
 
 SHORTEST_WORD = 3
 LONGEST_WORD = 40
+MOST_WORDS = 5_000
+"""Keywords of one message; of a longer text, those of its beginning."""
 MOST_PHRASES = 500
 """Phrases of one message; of a longer text, those of its beginning."""
 
@@ -70,7 +72,7 @@ def keywords(subject: str, text: str) -> Keywords:
     tokens = _tokens(whole)
     language = detect(whole[:4_096], tokens[:_WORDS_TO_TELL_THE_LANGUAGE])
     found = list(map(_vocabulary(language).__getitem__, tokens))
-    words = tuple(filter(None, dict.fromkeys(found)))
+    words = tuple(filter(None, dict.fromkeys(found)))[:MOST_WORDS]
     pairs = [f"{first} {second}" for first, second in pairwise(found[:_WORDS_FOR_PHRASES]) if first and second]
     return Keywords(language, words, tuple(dict.fromkeys(pairs))[:MOST_PHRASES])
 
@@ -113,19 +115,28 @@ def _vocabulary(language: str | None) -> "_Vocabulary":
 
 
 class _Vocabulary(dict[bytes, str]):
-    """Each token that was met, and the keyword that it is, or ``""``. Emptied when it gets too large for a worker."""
+    """Each token that was met, and the keyword that it is, or ``""``.
+
+    All languages' are emptied when they get too large for a worker together.
+    """
 
     _LARGEST = 200_000
+    _LONGEST = 64
+    _met = 0
 
     def __init__(self, stops: frozenset[str]) -> None:
         super().__init__()
         self._stops = stops
 
     def __missing__(self, token: bytes) -> str:
-        if len(self) >= self._LARGEST:
-            self.clear()
         word = keyword(token.decode("utf-8", "replace"), self._stops)
-        self[token] = word
+        if len(token) <= self._LONGEST:
+            if _Vocabulary._met >= self._LARGEST:
+                _Vocabulary._met = 0
+                _vocabulary.cache_clear()
+                self.clear()
+            _Vocabulary._met += 1
+            self[token] = word
         return word
 
 
