@@ -2,7 +2,8 @@
 
 Knows nothing of where mail comes from: it is given the files that there are, and gives their rows.
 
-    CACHE/messages/part-0b9f….parquet   rows of one run, zstd; its metadata holds the versions of schema and parser
+    CACHE/messages/part-0b9f….parquet   rows of one run, zstd; its metadata holds what they depend on: the versions of
+                                        schema and parser, and the limits by which messages were read
 """
 
 import contextlib
@@ -11,7 +12,8 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from inboxstats import workers
 from inboxstats.archive.files import make_folder
 from inboxstats.errors import StorageError
 from inboxstats.mail import Location, MessageKey
-from inboxstats.parse import PARSER_VERSION
+from inboxstats.parse import PARSER_VERSION, Limits
 from inboxstats.parse.files import Row, Unreadable, read_rows
 
 SCHEMA_VERSION = 1
@@ -121,8 +123,11 @@ class Updated:
 class MessageTable:
     """The parts in a cache folder. Two runs at once may both write parts: equal rows are then counted once."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, limits: Limits) -> None:
         self._folder = cache / "messages"
+        self._limits = limits
+        made_by = {"schema": SCHEMA_VERSION, "parser": PARSER_VERSION, "limits": asdict(limits)}
+        self._metadata = {b"inboxstats": json.dumps(made_by).encode()}
 
     def update(
         self,
@@ -163,7 +168,8 @@ class MessageTable:
         by_location = {entry.location: entry for entry in new}
         parts: list[pa.Table] = []
         rows: list[tuple[Entry, Row]] = []
-        results = workers.run(read_rows, by_location, engine=engine, workers=worker_count)
+        read = partial(read_rows, limits=self._limits)
+        results = workers.run(read, by_location, engine=engine, workers=worker_count)
         try:
             for done, (location, result) in enumerate(results, start=1):
                 match result:
@@ -199,14 +205,23 @@ class MessageTable:
     def _load(self) -> pa.Table:
         tables = [SCHEMA.empty_table()]
         for path in self._parts():
-            # A part that cannot be read, or is of another version, is made again from the files.
-            table = _read_part(path)
+            # A part that cannot be read, or depends on what has changed, is made again from the files.
+            table = self._read(path)
             if table is None:
                 with contextlib.suppress(OSError):
                     path.unlink()
             else:
                 tables.append(table)
         return pa.concat_tables(tables)
+
+    def _read(self, path: Path) -> pa.Table | None:
+        try:
+            table = pq.read_table(path, memory_map=False)
+        except (OSError, pa.ArrowException):
+            return None
+        if (table.schema.metadata or {}).get(b"inboxstats") != self._metadata[b"inboxstats"]:
+            return None
+        return table.replace_schema_metadata(None).cast(SCHEMA)
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("part-*.parquet"))
@@ -216,7 +231,7 @@ class MessageTable:
         temporary = path.with_suffix(".tmp")
         try:
             make_folder(str(self._folder), fsync=False)
-            pq.write_table(table.replace_schema_metadata(_versions()), temporary, compression="zstd")
+            pq.write_table(table.replace_schema_metadata(self._metadata), temporary, compression="zstd")
             temporary.chmod(0o600)
             os.replace(temporary, path)
         except BaseException as problem:
@@ -239,20 +254,6 @@ class MessageTable:
             self._write(current)
             for path in parts:
                 path.unlink(missing_ok=True)
-
-
-def _versions() -> dict[str, str]:
-    return {"inboxstats": json.dumps({"schema": SCHEMA_VERSION, "parser": PARSER_VERSION})}
-
-
-def _read_part(path: Path) -> pa.Table | None:
-    try:
-        table = pq.read_table(path, memory_map=False)
-    except (OSError, pa.ArrowException):
-        return None
-    if (table.schema.metadata or {}).get(b"inboxstats") != _versions()["inboxstats"].encode():
-        return None
-    return table.replace_schema_metadata(None).cast(SCHEMA)
 
 
 def _table(rows: Iterable[tuple[Entry, Row]]) -> pa.Table:

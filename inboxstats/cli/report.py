@@ -20,6 +20,7 @@ from inboxstats.cli.options import (
     archive_path,
     day_option,
     fetched,
+    parse_limits,
     read_config,
     time_zone,
 )
@@ -40,6 +41,7 @@ from inboxstats.errors import ExitCode, UsageError
 if TYPE_CHECKING:  # pandas, which takes half a second
     from inboxstats.config import Config
     from inboxstats.dataset import Selection
+    from inboxstats.parse import Limits
     from inboxstats.report.model import Report
 
 DEFAULT_OUT = Path("~/inboxstats")
@@ -116,6 +118,7 @@ def report(
     made = _made(
         path or fetched(archive_path(archive, configuration)),
         selection,
+        parse_limits(configuration),
         engine=engine,
         workers=workers,
         top=top,
@@ -175,6 +178,7 @@ def _selection(
 def _made(
     path: Path,
     selection: "Selection",
+    limits: "Limits",
     *,
     engine: Literal["processes", "threads", "serial"],
     workers: int | None,
@@ -184,7 +188,7 @@ def _made(
     from inboxstats.collection import open_collection
     from inboxstats.report.make import make
 
-    collection = open_collection(path)
+    collection = open_collection(path, limits)
     with ParseBar(shown=bar) as progress:
         return make(
             collection,

@@ -228,3 +228,19 @@ def test_the_options_win_over_environment_and_configuration(inboxstats: Inboxsta
     env = {"INBOXSTATS_TIMEZONE": "Europe/Berlin"}
     assert as_json(inboxstats(*command, **env))["timezone"] == "Europe/Berlin"
     assert as_json(inboxstats(*command, "--timezone", "UTC", **env))["timezone"] == "UTC"
+
+
+def test_the_configured_limits_reach_the_workers_of_report_and_sql(inboxstats: Inboxstats, mail: Path) -> None:
+    config = mail.parent / "config.toml"
+    config.write_text("[parse]\nmessage_bytes = 1024\n")
+    (mail / "a" / "long.eml").write_bytes(
+        message(9, "Ann <ann@example.com>", "Mon, 2 Mar 2026 09:00:00 +0100") + b"\r\n" * 1_000 + b"meadow"
+    )
+    options = (str(mail), "--engine", "processes", "--config", str(config), "--json")
+    assert "meadow" not in [row[0] for row in rows(as_json(inboxstats("report", *options, "--top", "0")), "keywords")]
+    found = as_json(inboxstats("sql", "SELECT file, defects FROM messages WHERE len(defects) > 0", *options))
+    assert found["rows"] == [["a/long.eml", ["more than 1024 bytes: the rest is left out"]]]
+    unlimited = as_json(inboxstats("report", str(mail), "--json", "--top", "0"))
+    assert "meadow" in [row[0] for row in rows(unlimited, "keywords")]
+    config.write_text("[parse]\nmessage_bytes = 1\n")
+    one_sentence(inboxstats("report", *options), 2, "line 2", "parse.message_bytes", "greater than or equal to 1024")
