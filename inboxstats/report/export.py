@@ -1,4 +1,4 @@
-"""The report for programs: JSON and CSV, the figures as numbers and the text as it was in the mail."""
+"""The report for programs: JSON, with the text as it was in the mail, and CSV, which people open and look at."""
 
 import csv
 import io
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from inboxstats.archive.files import make_folder, storage_errors, write_whole
+from inboxstats.lookalikes import unmistakable
 from inboxstats.report.model import Report
-from inboxstats.visible import defused, spelled_out
+from inboxstats.visible import defused, spelled_out, visible
 
 SCHEMA_VERSION = 1
 """Of report.json: goes up when a reader of the version before would be misled."""
@@ -76,7 +77,8 @@ def write_csv(report: Report, folder: Path) -> None:
     """Writes a ``NAME.csv`` a statistic: UTF-8, a row of column names, RFC 4180. Raises StorageError.
 
     Beside them totals.csv, which is one row, and unreadable.csv with every file that gave no message and its reason.
-    A text that a spreadsheet would run as a formula gets a single quote in front.
+    A text that a spreadsheet would run as a formula gets a single quote in front; a text is one line, without what a
+    terminal obeys, and what could be taken for another address or name is told apart.
     """
     with storage_errors("create the folder", folder):
         make_folder(str(folder), fsync=False)
@@ -96,7 +98,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    return defused(value) if isinstance(value, str) else value
+    return visible(defused(unmistakable(value))) if isinstance(value, str) else value
 
 
 def _write(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from inboxstats.dataset import SENDER_ZONE, Selection, Totals
+from inboxstats.lookalikes import unmistakable
 from inboxstats.report.model import Answer, Report
 from inboxstats.visible import visible
 
@@ -36,7 +37,7 @@ def cell(column: str, value: Any) -> str:
         return ""
     if column in _CELLS:
         return _CELLS[column](value)
-    return visible(value) or "(empty)" if isinstance(value, str) else f"{value:,}"
+    return visible(unmistakable(value)) or "(empty)" if isinstance(value, str) else f"{value:,}"
 
 
 def heading(column: str) -> str:
