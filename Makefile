@@ -5,13 +5,14 @@ PYTEST = .venv/bin/pytest -n auto
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check corpora screenshots clean
+.PHONY: help demo test check corpora fuzz screenshots clean
 
 help:
 	@echo 'make demo          a generated mailbox, downloaded and reported: no account needed'
-	@echo 'make test          all tests but those over the whole of the corpora'
+	@echo 'make test          all tests but those of make corpora and make fuzz'
 	@echo 'make check         format, lint, types, import floors, tests: what CI runs'
 	@echo 'make corpora       the tests over the whole of the corpora (INBOXSTATS_CORPORA names their folder)'
+	@echo 'make fuzz          100,000 mutated messages, and 64 MB of all that is hostile (SEED=..., COUNT=...)'
 	@echo 'make screenshots   the pictures of the README, from the demo (wants Chromium)'
 	@echo 'make clean         removes .venv and all that can be made again'
 	@echo 'PYTHON=... chooses the Python that .venv is made from'
@@ -20,19 +21,23 @@ demo: $(INSTALLED)
 	@.venv/bin/inboxstats demo
 
 test: $(INSTALLED)
-	@$(PYTEST) -m 'not corpora'
+	@$(PYTEST) -m 'not corpora and not fuzz'
 
 check: $(INSTALLED)
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
-	@$(PYTEST) -m 'not corpora'
+	@$(PYTEST) -m 'not corpora and not fuzz'
 
 corpora: $(INSTALLED)
 	@test -n "$$INBOXSTATS_CORPORA" || \
 	    { echo 'INBOXSTATS_CORPORA is not set: it names the folder that holds dev-corpus.tar.xz' >&2; exit 1; }
 	@$(PYTEST) -m corpora
+
+fuzz: $(INSTALLED)
+	@.venv/bin/python tests/fuzz.py $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
+	@$(PYTEST) -m fuzz
 
 screenshots: $(INSTALLED)
 	@.venv/bin/python tools/screenshots.py

@@ -24,14 +24,16 @@ def open_archive(path: str | os.PathLike[str] | None = None) -> "Collection":
     Without a path, the archive that ``inboxstats fetch`` fills: that of config.toml, else the default one.
     ``.messages()`` of it is a DataFrame; docs/schema.md says what its columns are.
 
-    Raises `errors.UsageError` where there is no mail, `errors.StorageError` where it may not be read,
-    `errors.ArchiveDamagedError`.
+    Raises `errors.UsageError` where there is no mail or config.toml is wrong, `errors.StorageError` where it may not be
+    read, `errors.ArchiveDamagedError`.
     """
     from pathlib import Path
 
     from inboxstats import config
     from inboxstats.collection import open_collection
+    from inboxstats.parse import Limits
 
+    configuration = config.read(config.default_path())
     if path is None:
-        path = config.default_archive(config.read(config.default_path()))
-    return open_collection(Path(path).expanduser())
+        path = config.default_archive(configuration)
+    return open_collection(Path(path).expanduser(), Limits(**configuration.parse.given()))

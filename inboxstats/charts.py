@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from inboxstats.lookalikes import unmistakable
 from inboxstats.visible import visible
 
 if TYPE_CHECKING:  # matplotlib takes 0.4 s, and most commands draw nothing
@@ -105,7 +106,7 @@ def ranking(
     axes: "Axes", labels: "pd.Series[str]", values: "pd.Series[int]", *, before: "pd.Series[int] | None" = None
 ) -> None:
     """A bar a row, the first on top. A label that is too long loses its middle. `before` stands beside each value."""
-    names = [clipped(visible(label) or "(empty)", 0.46 * _width(axes)) for label in labels[:MOST_BARS]]
+    names = [clipped(visible(unmistakable(label)) or "(empty)", 0.46 * _width(axes)) for label in labels[:MOST_BARS]]
     counts = values[:MOST_BARS].to_numpy()
     numbers = [f"{count:,}" for count in counts]
     if before is not None:

@@ -22,6 +22,7 @@ from inboxstats.archive.files import storage_errors
 from inboxstats.dataset import Selection, select
 from inboxstats.errors import UsageError
 from inboxstats.mail import LocalSource, Mailbox
+from inboxstats.parse import Limits
 from inboxstats.sources.archived import ArchivedAccount
 from inboxstats.sources.eml import EmlTree
 from inboxstats.sources.local import as_text, distinct, without_surrogates
@@ -32,6 +33,7 @@ from inboxstats.workers import Engine, default_workers
 
 _LOG = logging.getLogger(__name__)
 
+_DEFAULT_LIMITS = Limits()
 _GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1
 
 
@@ -42,11 +44,13 @@ class Collection:
     root    -- the folder or file that was opened
     cache   -- where its message table stands
     sources -- by account, ``None`` where the mail says nothing of accounts
+    limits  -- how much of a message is read; where they change, all is parsed again
     """
 
     root: Path
     cache: Path
     sources: tuple[tuple[str | None, LocalSource], ...]
+    limits: Limits
 
     def mailboxes(self) -> Iterator[tuple[str | None, str]]:
         """Account and name of every mailbox, as the table has them. Raises StorageError."""
@@ -88,7 +92,7 @@ class Collection:
         Raises StorageError.
         """
         wanted = tuple(dict.fromkeys((*_LISTED_BY, *columns)))
-        updated = MessageTable(self.cache).update(
+        updated = MessageTable(self.cache, self.limits).update(
             self.entries(), engine=engine, worker_count=workers or default_workers(), progress=progress, columns=wanted
         )
         _LOG.info("%d messages, %d of them parsed now; table in %s", len(updated.rows), updated.parsed, self.cache)
@@ -137,8 +141,8 @@ def _identities(table: pa.Table) -> pa.Array:
     return pc.binary_join_element_wise(*columns, "\0").combine_chunks()
 
 
-def open_collection(path: Path) -> Collection:
-    """The mail at a path.
+def open_collection(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Collection:
+    """The mail at a path, of each message as much as `limits` allow.
 
     Raises UsageError where there is nothing, or no mail; StorageError where it may not be read; ArchiveDamagedError.
     """
@@ -146,11 +150,11 @@ def open_collection(path: Path) -> Collection:
         if not path.exists():
             raise UsageError(f"{path} does not exist. Give an archive, a Maildir, an mbox or a folder of .eml files.")
         if path.is_file():
-            return Collection(path, _user_cache(path), ((None, _single_file(path)),))
+            return Collection(path, _user_cache(path), ((None, _single_file(path)),), limits)
         if is_archive(path):
             archive = Archive.open(path)
             accounts = tuple((account, ArchivedAccount(archive, account)) for account in archive.accounts())
-            return Collection(path, archive.cache, accounts)
+            return Collection(path, archive.cache, accounts, limits)
         os.listdir(path)  # a folder that may not be read says so here, not by being empty
         sources = (Maildir(path), EmlTree(path), Mbox(_mbox_files(path)))
     filled = tuple((None, source) for source in sources if source.mailboxes())
@@ -158,7 +162,7 @@ def open_collection(path: Path) -> Collection:
         raise UsageError(
             f"{path} holds no mail: no archive, no Maildir (cur, new), no .eml and no .mbox file. Check the path."
         )
-    return Collection(path, _user_cache(path), filled)
+    return Collection(path, _user_cache(path), filled, limits)
 
 
 def _single_file(path: Path) -> LocalSource:

@@ -71,6 +71,19 @@ class ReportSettings(_Section):
     keep: int | None = Field(default=None, ge=1)
 
 
+class ParseSettings(_Section):
+    """`[parse]`: how much of a message is read, see `parse.Limits`. Sizes are in bytes."""
+
+    message_bytes: int | None = Field(default=None, ge=1024, le=1024**3)
+    header_bytes: int | None = Field(default=None, ge=1024, le=16 * 1024**2)
+    depth: int | None = Field(default=None, ge=1, le=500)
+    parts: int | None = Field(default=None, ge=1, le=100_000)
+
+    def given(self) -> dict[str, int]:
+        """The limits that the file says, by their name."""
+        return self.model_dump(exclude_none=True)
+
+
 class DigestSettings(_Section):
     """`[digest]`: who gets the nightly mail."""
 
@@ -85,6 +98,7 @@ class Config(_Section):
     identity: Names = ()
     accounts: dict[str, Account] = Field(default_factory=dict)
     report: ReportSettings = ReportSettings()
+    parse: ParseSettings = ParseSettings()
     digest: DigestSettings | None = None
 
 
@@ -143,6 +157,8 @@ def _known_keys(section: list[str]) -> list[str]:
             return list(Account.model_fields)
         case ["report"]:
             return list(ReportSettings.model_fields)
+        case ["parse"]:
+            return list(ParseSettings.model_fields)
         case ["digest"]:
             return list(DigestSettings.model_fields)
         case _:

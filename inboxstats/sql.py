@@ -20,6 +20,7 @@ from rich.cells import cell_len, set_cell_size
 
 from inboxstats.dataset import Selection, select
 from inboxstats.errors import UsageError
+from inboxstats.lookalikes import unmistakable
 from inboxstats.table import decoded
 from inboxstats.visible import defused, spelled_out, visible
 
@@ -169,12 +170,15 @@ def to_json(answer: Answer) -> str:
 def to_csv(answer: Answer) -> str:
     """A row of column names, then the rows: RFC 4180, null as nothing, lists as JSON.
 
-    A text that a spreadsheet would run as a formula gets a single quote in front; a text is one line.
+    A text that a spreadsheet would run as a formula gets a single quote in front; a text is one line, and what could be
+    taken for another address or name is told apart.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow([visible(defused(name)) for name in answer.columns])
-    writer.writerows([visible(defused(v)) if isinstance(v, str) else _cell(v) for v in row] for row in answer.rows)
+    writer.writerows(
+        [visible(defused(unmistakable(v))) if isinstance(v, str) else _cell(v) for v in row] for row in answer.rows
+    )
     return text.getvalue()
 
 
@@ -223,7 +227,7 @@ def _cell(value: Any) -> str:
     """A value on one line, with nothing that a terminal obeys."""
     if value is None:
         return ""
-    return visible(value if isinstance(value, str) else _compact(value))
+    return visible(unmistakable(value if isinstance(value, str) else _compact(value)))
 
 
 def _compact(value: Any) -> str:

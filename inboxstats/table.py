@@ -2,7 +2,8 @@
 
 Knows nothing of where mail comes from: it is given the files that there are, and gives their rows.
 
-    CACHE/messages/part-0b9f….parquet   rows of one run, zstd; its metadata holds the versions of schema and parser
+    CACHE/messages/part-0b9f….parquet   rows of one run, zstd; its metadata holds what they depend on: the versions of
+                                        schema and parser, and the limits by which messages were read
 """
 
 import contextlib
@@ -11,7 +12,8 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from inboxstats import workers
 from inboxstats.archive.files import make_folder
 from inboxstats.errors import StorageError
 from inboxstats.mail import Location, MessageKey
-from inboxstats.parse import PARSER_VERSION
+from inboxstats.parse import PARSER_VERSION, Limits
 from inboxstats.parse.files import SEPARATOR, Row, Unreadable, read_rows
 
 SCHEMA_VERSION = 1
@@ -157,8 +159,11 @@ class Phrases:
 class MessageTable:
     """The parts in a cache folder. Two runs at once may both write parts: equal rows are then counted once."""
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, limits: Limits) -> None:
         self._folder = cache / "messages"
+        self._limits = limits
+        made_by = {"schema": SCHEMA_VERSION, "parser": PARSER_VERSION, "limits": asdict(limits)}
+        self._metadata = {b"inboxstats": json.dumps(made_by).encode()}
 
     def update(
         self,
@@ -204,7 +209,8 @@ class MessageTable:
         by_location = {entry.location: entry for entry in new}
         parsed = 0
         rows: list[tuple[Entry, Row]] = []
-        results = workers.run(read_rows, by_location, engine=engine, workers=worker_count)
+        read = partial(read_rows, limits=self._limits)
+        results = workers.run(read, by_location, engine=engine, workers=worker_count)
         try:
             for done, (location, result) in enumerate(results, start=1):
                 match result:
@@ -232,16 +238,23 @@ class MessageTable:
                     path.unlink()
 
     def _open(self) -> list[pq.ParquetFile]:
-        """The parts; one that cannot be read, or is of another version, is made again from the files."""
+        """The parts; one that cannot be read, or depends on what has changed, is made again from the files."""
         found = []
         for path in self._parts():
-            part = _opened(path)
+            part = self._opened(path)
             if part is not None:
                 found.append(part)
             else:
                 with contextlib.suppress(OSError):
                     path.unlink()
         return found
+
+    def _opened(self, path: Path) -> pq.ParquetFile | None:
+        try:
+            part = pq.ParquetFile(path, read_dictionary=["keywords.list.element"])
+        except (OSError, pa.ArrowException):
+            return None
+        return part if (part.metadata.metadata or {}).get(b"inboxstats") == self._metadata[b"inboxstats"] else None
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("part-*.parquet"))
@@ -254,7 +267,7 @@ class MessageTable:
         temporary = path.with_suffix(".tmp")
         try:
             make_folder(str(self._folder), fsync=False)
-            pq.write_table(table.replace_schema_metadata({"inboxstats": _versions()}), temporary, compression="zstd")
+            pq.write_table(table.replace_schema_metadata(self._metadata), temporary, compression="zstd")
             temporary.chmod(0o600)
             os.replace(temporary, path)
         except BaseException as problem:
@@ -283,18 +296,6 @@ def decoded(rows: pa.Table) -> pa.Table:
     """Rows with plain lists of keywords, for those who expect them: ours hold each word of the table once."""
     field = SCHEMA.field("keywords")
     return rows.set_column(rows.schema.get_field_index(field.name), field, rows[field.name].cast(field.type))
-
-
-def _versions() -> bytes:
-    return json.dumps({"schema": SCHEMA_VERSION, "parser": PARSER_VERSION}).encode()
-
-
-def _opened(path: Path) -> pq.ParquetFile | None:
-    try:
-        part = pq.ParquetFile(path, read_dictionary=["keywords.list.element"])
-    except (OSError, pa.ArrowException):
-        return None
-    return part if (part.metadata.metadata or {}).get(b"inboxstats") == _versions() else None
 
 
 def _read(files: Sequence[pq.ParquetFile], columns: Sequence[str]) -> pa.Table:

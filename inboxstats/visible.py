@@ -9,12 +9,13 @@ _SPACES = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 _COMMANDS = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: ESC among them, and CSI in one byte
     "\u202a-\u202e\u2066-\u2069"  # embeddings, overrides, isolates: they reorder the text around them (UAX #9)
+    "\u200b\u2060-\u2064\u206a-\u206f\ufeff"  # not to be seen, and no part of any letter or emoji
     "\u2028\u2029"  # end a line where \n does not
     "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"  # not allowed in XML, so a figure that holds them is broken
 )
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet read a cell as a formula (OWASP, "CSV Injection")."""
+_FORMULA = re.compile("[\t\r]|[\\s\x00-\x1f\u200b\ufeff]*[=+\\-@＝＋－＠]")
+"""What makes a spreadsheet read a cell as a formula (OWASP, "CSV Injection"), some after they have trimmed it."""
 
 
 def visible(text: str) -> str:
@@ -29,4 +30,4 @@ def spelled_out(json: str) -> str:
 
 def defused(text: str) -> str:
     """`text` for a CSV cell: a single quote in front where a spreadsheet would run it as a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if _FORMULA.match(text) else text

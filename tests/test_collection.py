@@ -12,15 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 
 import inboxstats
+import inboxstats.config
 from inboxstats import table
 from inboxstats.archive import Archive, MailboxState, Owner
 from inboxstats.archive.layout import message_key
 from inboxstats.collection import Collection, open_collection
 from inboxstats.errors import StorageError, UsageError
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.parse import Limits
 from inboxstats.sources.maildir import Maildir
 from inboxstats.sources.mbox import Mbox
 from inboxstats.table import Updated
+from inboxstats.workers import Engine
 
 
 @pytest.fixture(autouse=True)
@@ -159,6 +162,23 @@ def test_a_part_of_another_parser_is_made_again(tmp_path: Path, monkeypatch: pyt
     assert len(list(cache.rglob("part-*.parquet"))) == 1
 
 
+@pytest.mark.parametrize("engine", ["serial", "processes"])
+def test_a_row_read_under_other_limits_is_made_again(tmp_path: Path, cache: Path, engine: Engine) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    (tree / "box" / "0.eml").write_bytes(message(0) + b"orchard harvest\r\n" + b"meadow\r\n" * 200)
+    few = Limits(message_bytes=1024)
+
+    def run(limits: Limits) -> tuple[int, list[str]]:
+        found = open_collection(tree, limits).update(engine=engine, workers=1)
+        return found.parsed, found.rows.sort_by("file")["defects"].to_pylist()[0]
+
+    assert run(Limits()) == (3, [])
+    assert run(few) == (3, ["more than 1024 bytes: the rest is left out"])
+    assert run(few)[0] == 0
+    assert len(list(cache.rglob("part-*.parquet"))) == 1
+    assert run(Limits()) == (3, [])
+
+
 def test_equal_rows_of_two_runs_are_counted_once(tmp_path: Path, cache: Path) -> None:
     tree = eml_tree(tmp_path / "mail")
     update(open_collection(tree))
@@ -201,6 +221,14 @@ def test_the_face_for_data_scientists_is_a_typed_frame(tmp_path: Path) -> None:
     assert str(messages["when"].dtype) == "datetime64[us, UTC]"
     assert str(messages["size"].dtype) == "int64[pyarrow]"
     assert inboxstats.open_archive(os.fspath(tree)).root == tree
+
+
+def test_the_face_for_data_scientists_reads_as_much_as_the_report_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inboxstats.config, "default_path", lambda: tmp_path / "config.toml")
+    (tmp_path / "config.toml").write_text("[parse]\nparts = 7\n")
+    assert inboxstats.open_archive(eml_tree(tmp_path / "mail")).limits == Limits(parts=7)
 
 
 def test_mailboxes_of_one_name_in_two_sources_do_not_mix(tmp_path: Path) -> None:

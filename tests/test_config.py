@@ -1,11 +1,15 @@
 """config.toml: read, or refused with line and key."""
 
+import re
+import tomllib
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from inboxstats import config
 from inboxstats.errors import StorageError, UsageError
+from inboxstats.parse import Limits
 
 WHOLE = """
 archive = "~/Mail/inboxstats"
@@ -23,6 +27,9 @@ threads = 8
 out = "~/inboxstats"
 formats = ["html", "json"]
 keep = 30
+[parse]
+message_bytes = 1_000_000
+depth = 10
 [digest]
 to = "me@example.org"
 """
@@ -51,6 +58,7 @@ def test_the_documented_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert work.password_command == ("pass", "show", "mail/work")
     assert (work.mailboxes, work.threads) == (("INBOX", "Sent"), 8)
     assert (found.report.out, found.report.formats) == (Path("/home/me/inboxstats"), ("html", "json"))
+    assert found.parse.given() == {"message_bytes": 1_000_000, "depth": 10}
     assert found.digest is not None
     assert found.digest.to == "me@example.org"
 
@@ -97,11 +105,29 @@ def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
             "[accounts.a]\nhost = 'h'\nuser = 'u'\npassword_command = 'pass show x'\n",
             'FILE, line 4: accounts.a.password_command: write a list, as in ["one", "two"].',
         ),
+        (
+            "[parse]\nmessage_bytes = '64 MB'\n",
+            "FILE, line 2: parse.message_bytes: Input should be a valid integer.",
+        ),
+        ("[parse]\ndepth = 0\n", "FILE, line 2: parse.depth: Input should be greater than or equal to 1."),
+        (
+            "[parse]\nheader_bytes = 17_000_000\n",
+            "FILE, line 2: parse.header_bytes: Input should be less than or equal to 16777216.",
+        ),
+        ("[parse]\npart = 5\n", "FILE, line 2: unknown key 'parse.part'. Did you mean 'parts'?"),
         ("[reports]\nout = 'x'\n", "FILE, line 1: unknown key 'reports'. Did you mean 'report'?"),
     ],
 )
 def test_a_mistake_is_a_sentence_with_line_and_key(tmp_path: Path, text: str, sentence: str) -> None:
     assert refusal(tmp_path, text) == sentence
+
+
+def test_every_limit_of_the_parser_can_be_said_and_the_document_says_the_defaults() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "hostile-mail.md").read_text()
+    (section,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    documented = tomllib.loads(section)
+    assert documented == {"parse": asdict(Limits())}
+    assert config.Config.model_validate(documented).parse.given() == documented["parse"]
 
 
 def test_several_mistakes_are_all_told(tmp_path: Path) -> None:

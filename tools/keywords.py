@@ -147,7 +147,7 @@ def _read(data: bytes) -> tuple[Message, list[tuple[str, bytes, str | None]]]:
     parts: list[tuple[str, bytes, str | None]] = []
 
     def noting(given: Iterator[Any]) -> str:
-        parts.extend(given)
+        parts.extend((kind, octets[: text.LONGEST_PART], charset) for kind, octets, charset in given)
         return text.written_text(parts)
 
     with patch.object(parser, "written_text", noting):

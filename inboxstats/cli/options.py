@@ -13,6 +13,7 @@ from inboxstats.errors import UsageError
 
 if TYPE_CHECKING:  # pydantic takes 70 ms
     from inboxstats.config import Config
+    from inboxstats.parse import Limits
 
 
 def day_option(text: str) -> Any:
@@ -128,6 +129,13 @@ def fetched(archive: Path) -> Path:
             f"There is no archive yet ({archive}). Run `inboxstats fetch` or `inboxstats demo`, or give a path of mail."
         )
     return archive
+
+
+def parse_limits(config: "Config") -> "Limits":
+    """How much of a message is read: as the configuration says, else the default."""
+    from inboxstats.parse import Limits
+
+    return Limits(**config.parse.given())
 
 
 def time_zone(given: str | None, config: "Config") -> str:

@@ -20,6 +20,7 @@ from inboxstats.cli.options import (
     archive_path,
     day_option,
     fetched,
+    parse_limits,
     read_config,
     time_zone,
 )
@@ -40,12 +41,13 @@ from inboxstats.errors import ExitCode, UsageError
 if TYPE_CHECKING:  # pandas, which takes half a second
     from inboxstats.config import Config
     from inboxstats.dataset import Selection
+    from inboxstats.parse import Limits
     from inboxstats.report.model import Report
 
 DEFAULT_OUT = Path("~/inboxstats")
 
 NAMED = 20
-"""How many unreadable files are named on stderr; the page names all."""
+"""How many unreadable files are named on stderr; report.json and unreadable.csv name all."""
 
 
 def report(
@@ -117,6 +119,7 @@ def report(
     made = _made(
         path or fetched(archive_path(archive, configuration)),
         selection,
+        parse_limits(configuration),
         engine=engine,
         workers=workers,
         top=top,
@@ -176,6 +179,7 @@ def _selection(
 def _made(
     path: Path,
     selection: "Selection",
+    limits: "Limits",
     *,
     engine: Literal["processes", "threads", "serial"],
     workers: int | None,
@@ -185,7 +189,7 @@ def _made(
     from inboxstats.collection import open_collection
     from inboxstats.report.make import make
 
-    collection = open_collection(path)
+    collection = open_collection(path, limits)
     with ParseBar(shown=bar) as progress:
         return make(
             collection,
@@ -217,4 +221,4 @@ def _name_unreadable(made: "Report") -> None:
     for file, reason in made.unreadable[:NAMED]:
         complain(f"{file}: cannot be read: {reason}")
     if (more := len(made.unreadable) - NAMED) > 0:
-        complain(f"{counted(more, 'more file')} cannot be read; the page names all.")
+        complain(f"{counted(more, 'more file')} cannot be read; report.json (--format json) names all.")

@@ -18,6 +18,7 @@ from inboxstats.cli.options import (
     Workers,
     archive_path,
     fetched,
+    parse_limits,
     read_config,
     time_zone,
 )
@@ -63,7 +64,7 @@ def sql(
     from inboxstats.dataset import Selection
 
     table.check(text)  # before anything is parsed
-    collection = open_collection(path or fetched(archive_path(archive, configuration)))
+    collection = open_collection(path or fetched(archive_path(archive, configuration)), parse_limits(configuration))
     bar = shows_progress(quiet=quiet or verbose > 0, no_progress=no_progress)
     with ParseBar(shown=bar) as progress:
         updated = collection.update(engine=engine, workers=workers, progress=progress)

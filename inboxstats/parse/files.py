@@ -10,8 +10,7 @@ from typing import NamedTuple
 from inboxstats.mail import Location, Message
 from inboxstats.parse import Limits, parse
 
-_MOST = Limits().message_bytes + 1
-"""Bytes of a message that are read: one more than the parser takes, so that it notes what it leaves out."""
+_DEFAULT_LIMITS = Limits()
 
 SEPARATOR = "\n"
 """Stands in no keyword, phrase or defect."""
@@ -48,16 +47,17 @@ class Unreadable(NamedTuple):
     reason: str
 
 
-def read_rows(locations: Sequence[Location]) -> list[Row | Unreadable]:
+def read_rows(locations: Sequence[Location], limits: Limits = _DEFAULT_LIMITS) -> list[Row | Unreadable]:
     """A row or a reason for each location, in order. Raises nothing that a file can cause."""
-    return [_read(location) for location in locations]
+    return [_read(location, limits) for location in locations]
 
 
-def _read(location: Location) -> Row | Unreadable:
+def _read(location: Location, limits: Limits) -> Row | Unreadable:
+    most = limits.message_bytes + 1  # one more than the parser takes, so that it notes what it leaves out
     try:
-        data = location.read(_MOST)
-        row = row_of(parse(data))
-        return row if len(data) < _MOST else row._replace(size=location.size())
+        data = location.read(most)
+        row = row_of(parse(data, limits))
+        return row if len(data) < most else row._replace(size=location.size())
     except OSError as problem:
         return Unreadable(problem.strerror or str(problem))
     except MemoryError:

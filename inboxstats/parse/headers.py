@@ -28,6 +28,7 @@ _BEFORE_MESSAGE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n")
 _FIELD = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,200}:")
 _NAME = re.compile(rb"[!-9;-~]{1,200}")
 _NEXT_FIELD = re.compile(rb"\n(?![ \t])")
+_LONGEST_REMEMBERED = 100
 _NO_FIELD, _UNWANTED = b"", b"*"
 _WANTED = {
     name: name
@@ -112,9 +113,11 @@ class _Names(dict[bytes, bytes]):
         name = written.rstrip().lower()
         if not _NAME.fullmatch(name):
             return _NO_FIELD
-        if len(self) >= self._LARGEST:
-            self.clear()
-        self[written] = name = _WANTED.get(name, _UNWANTED)
+        name = _WANTED.get(name, _UNWANTED)
+        if len(written) < _LONGEST_REMEMBERED:  # any number of blanks may stand behind a name
+            if len(self) >= self._LARGEST:
+                self.clear()
+            self[written] = name
         return name
 
 
@@ -141,6 +144,9 @@ def _within(data: bytes, start: int, end: int, limit: int) -> Iterator[bytes]:
         if field <= limit // 4:
             kept += length
             yield data[start:line_end]
+        else:  # the rest of a field that is too long may be millions of lines
+            following = _NEXT_FIELD.search(data, line_end, end)
+            line_end = following.start() if following else end
         start = line_end + 1
 
 

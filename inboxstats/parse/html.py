@@ -30,11 +30,14 @@ class _Gaps(dict[str, str | None]):
     """
 
     _LARGEST = 1_000
+    _LONGEST = 100
 
     def __missing__(self, written: str) -> str | None:
-        if len(self) >= self._LARGEST:
-            self.clear()
-        self[written] = gap = _gap(written)
+        gap = _gap(written)
+        if len(written) < self._LONGEST:
+            if len(self) >= self._LARGEST:
+                self.clear()
+            self[written] = gap
         return gap
 
 

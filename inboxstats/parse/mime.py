@@ -4,6 +4,7 @@ A message/* part is one leaf: what was sent along is not what was said. Nothing 
 """
 
 import binascii
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -214,7 +215,7 @@ def content(data: bytes, leaf: Leaf) -> bytes:
     raw = raw.replace(b"\r\n", b"\n")
     if encoding == b"quoted-printable":
         return binascii.a2b_qp(raw)
-    return b"".join(_uudecoded(raw)) if encoding in _UUENCODE else raw
+    return _uudecoded(raw) if encoding in _UUENCODE else raw
 
 
 def decoded_size(data: bytes, leaf: Leaf) -> int:
@@ -230,20 +231,23 @@ def _before_padding(data: bytes, leaf: Leaf) -> bytes:
     return data[leaf.start : leaf.end if padding < 0 else padding]
 
 
-def _uudecoded(raw: bytes) -> Iterator[bytes]:
-    begun = False
-    for line in raw.split(b"\n"):
+def _uudecoded(raw: bytes) -> bytes:
+    # Line by line into one array: millions of short lines as a list would take a gigabyte.
+    begun, decoded = False, bytearray()
+    for line in io.BytesIO(raw):
+        line = line.removesuffix(b"\n")
         if not begun:
             begun = line.startswith(b"begin ")
         elif line.rstrip() == b"end":
-            return
+            break
         elif line:
             # The first character tells the length. Encoders pad the line beyond it, and servers trim it below.
             length = (((line[0] - 32) & 63) * 4 + 5) // 3 + 1
             try:
-                yield binascii.a2b_uu(line[:length].ljust(length))
+                decoded += binascii.a2b_uu(line[:length].ljust(length))
             except binascii.Error:
-                return
+                break
+    return bytes(decoded)
 
 
 def attachments(data: bytes, leaves: tuple[Leaf, ...]) -> Iterator[Attachment]:

@@ -17,6 +17,7 @@ _PARAMETER = re.compile(
 _VALUE = re.compile(rb"\s*([^\s;=(]*)")
 _PIECE = re.compile(rb"(?P<name>[^*]+)(?:\*(?P<number>\d{1,3}))?(?P<extended>\*)?")
 _LONGEST_REMEMBERED = 100
+_LONGEST_FILE_NAME = 255
 _ESCAPED = re.compile(rb"\\([\"\\])")
 _TOKEN = re.compile(rb"[^\s;\"'()]*")
 _MEDIA_TYPE = re.compile(r"\s*([!#-'*+\-.0-9A-Z^-~]{1,127})\s?/\s?([!#-'*+\-.0-9A-Z^-~]{1,127})", re.IGNORECASE)
@@ -86,9 +87,12 @@ def media_type(raw: bytes) -> str | None:
 
 
 def safe_file_name(name: str) -> str | None:
-    """The last component of a name without control and bidi characters; ``None`` where nothing is left."""
+    """The last component of a name without control and bidi characters, as long as a file's name may be.
+
+    ``None`` where nothing is left.
+    """
     last = name.replace("\\", "/").rstrip("/ ").rpartition("/")[2]
-    shown = " ".join(last.translate(_UNSAFE).split())
+    shown = " ".join(last.translate(_UNSAFE).split())[:_LONGEST_FILE_NAME]
     return shown if shown.strip(".") else None
 
 

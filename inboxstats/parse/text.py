@@ -14,6 +14,8 @@ LONGEST_PART = 256 * 1024
 """Bytes of a text part that are decoded for its words: the markup of long newsletters is this long."""
 LONGEST_TEXT = 32 * 1024
 """Characters of a part that are read for its words: fifteen pages."""
+MOST_READ = 1024 * 1024
+"""Bytes of all text parts of a message that are decoded for its words."""
 
 _QUOTE = re.compile(r"[ \t]{0,4}\w{0,4}>")
 _RULE_CHARACTERS = " \t_-=*~#+"
@@ -79,11 +81,19 @@ _PLAIN = frozenset("aceghijklmnopqrstuvwxyzABCEGHJKLMNPQRTUWXYZ0123456789(\"'")
 
 def written_text(parts: Iterable[tuple[str, bytes, str | None]]) -> str:
     """The sender's own text of ``(media type, octets, charset)`` parts, as `mime.texts` gives them."""
-    return "\n\n".join(own_text(_shown(*part)) for part in parts)
+    shown: list[str] = []
+    left = MOST_READ
+    for media_type, octets, charset in parts:
+        octets = octets[: min(left, LONGEST_PART)]
+        shown.append(own_text(_shown(media_type, octets, charset)))
+        left -= len(octets)
+        if left <= 0:
+            break
+    return "\n\n".join(shown)
 
 
 def _shown(media_type: str, octets: bytes, charset: str | None) -> str:
-    text = decode(octets[:LONGEST_PART], charset)
+    text = decode(octets, charset)
     if media_type == "text/html" or (text[:64].lstrip()[:1] == "<" and "</" in text):  # some senders call it plain
         text = html_text(text)
     text = text[:LONGEST_TEXT]

@@ -14,6 +14,8 @@ from inboxstats.parse.languages import detect, stop_words
 
 SHORTEST_WORD = 3
 LONGEST_WORD = 40
+MOST_WORDS = 5_000
+"""Keywords of one message; of a longer text, those of its beginning."""
 OPENING = 128
 """Words of a message, its subject's first, whose pairs are its phrases: what follows repeats them, or tells details."""
 
@@ -82,7 +84,7 @@ def keywords(subject: str, text: str) -> Keywords:
         words.update(dict.fromkeys(map(known, tokens[OPENING:])))
     words.pop("", None)
     phrases = dict.fromkeys([f"{first} {second}" for first, second in pairwise(opening) if first and second])
-    return Keywords(language, tuple(words), tuple(phrases))
+    return Keywords(language, tuple(words)[:MOST_WORDS], tuple(phrases))
 
 
 def bare_subject(subject: str) -> str:
@@ -128,19 +130,28 @@ def _vocabulary(language: str | None) -> "_Vocabulary":
 
 
 class _Vocabulary(dict[bytes, str]):
-    """Each token that was met, and the keyword that it is, or ``""``. Emptied when it gets too large for a worker."""
+    """Each token that was met, and the keyword that it is, or ``""``.
+
+    All languages' are emptied when they get too large for a worker together.
+    """
 
     _LARGEST = 200_000
+    _LONGEST = 64
+    _met = 0
 
     def __init__(self, stops: frozenset[str]) -> None:
         super().__init__()
         self._stops = stops
 
     def __missing__(self, token: bytes) -> str:
-        if len(self) >= self._LARGEST:
-            self.clear()
         word = keyword(token.decode("utf-8", "replace"), self._stops)
-        self[token] = word
+        if len(token) <= self._LONGEST:
+            if _Vocabulary._met >= self._LARGEST:
+                _Vocabulary._met = 0
+                _vocabulary.cache_clear()
+                self.clear()
+            _Vocabulary._met += 1
+            self[token] = word
         return word
 
 

@@ -1,16 +1,18 @@
-"""The report for programs: JSON and CSV, the figures as numbers and the text as it was in the mail."""
+"""The report for programs: JSON, with the text as it was in the mail, and CSV, which people open and look at."""
 
 import csv
 import io
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from inboxstats.archive.files import make_folder, storage_errors, write_whole
-from inboxstats.report.model import Answer, Report
-from inboxstats.visible import defused, spelled_out
+from inboxstats.lookalikes import unmistakable
+from inboxstats.report.model import Report
+from inboxstats.visible import defused, spelled_out, visible
 
 SCHEMA_VERSION = 1
 """Of report.json: goes up when a reader of the version before would be misled."""
@@ -21,6 +23,7 @@ def to_json(report: Report) -> dict[str, Any]:
 
     ``{"schema_version": 1, "generated": "2026-11-23T02:15:00Z", "timezone": "UTC", "clock": "date",
     "period": {"first": "2002-01-31T22:44:14Z", "last": …}, "totals": {"files": 3, …},
+    "unreadable": [{"file": "INBOX/7.eml", "reason": "Permission denied"}, …],
     "statistics": {"hours": {"title": "…", "columns": ["hour", "messages"], "rows": [[0, 12], …]}, …}}``
     """
     return {
@@ -30,6 +33,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "clock": report.selection.clock,
         "period": {"first": _instant(report.first), "last": _instant(report.last)},
         "totals": asdict(report.totals),
+        "unreadable": [{"file": file, "reason": reason} for file, reason in report.unreadable],
         "statistics": {
             answer.statistic.name: {
                 "title": answer.statistic.title,
@@ -72,24 +76,29 @@ def write_json(report: Report, path: Path) -> None:
 def write_csv(report: Report, folder: Path) -> None:
     """Writes a ``NAME.csv`` a statistic: UTF-8, a row of column names, RFC 4180. Raises StorageError.
 
-    A text that a spreadsheet would run as a formula gets a single quote in front.
+    Beside them totals.csv, which is one row, and unreadable.csv with every file that gave no message and its reason.
+    A text that a spreadsheet would run as a formula gets a single quote in front; a text is one line, without what a
+    terminal obeys, and what could be taken for another address or name is told apart.
     """
     with storage_errors("create the folder", folder):
         make_folder(str(folder), fsync=False)
+    totals = asdict(report.totals)
+    _write(folder / "totals.csv", _csv(list(totals), [list(totals.values())]))
+    _write(folder / "unreadable.csv", _csv(["file", "reason"], report.unreadable))
     for answer in report.answers:
-        _write(folder / f"{answer.statistic.name}.csv", _csv(answer))
+        _write(folder / f"{answer.statistic.name}.csv", _csv(list(answer.table.columns), answer.records()))
 
 
-def _csv(answer: Answer) -> str:
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(answer.table.columns)
-    writer.writerows([_cell(value) for value in record] for record in answer.records())
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue()
 
 
 def _cell(value: Any) -> Any:
-    return defused(value) if isinstance(value, str) else value
+    return visible(defused(unmistakable(value))) if isinstance(value, str) else value
 
 
 def _write(path: Path, text: str) -> None:

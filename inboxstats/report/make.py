@@ -32,11 +32,12 @@ def make(
     """
     _check_filters(collection, selection)
     updated = collection.update(engine=engine, workers=workers, progress=progress, columns=COUNTED)
-    unreadable = [
+    # Sorted, as they come in the order in which the workers were done.
+    unreadable = sorted(
         (each.entry.file, each.reason)
         for each in updated.unreadable
         if selection.covers(each.entry.account, each.entry.mailbox)
-    ]
+    )
     data = select(updated.rows, selection, unreadable=len(unreadable), phrases=updated.phrases)
     del updated  # the statistics need the room
     pa.default_memory_pool().release_unused()

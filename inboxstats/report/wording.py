@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from inboxstats.dataset import SENDER_ZONE, Selection, Totals
+from inboxstats.lookalikes import unmistakable
 from inboxstats.report.model import Answer, Report
 from inboxstats.visible import visible
 
@@ -38,7 +39,7 @@ def cell(column: str, value: Any) -> str:
         return ""
     if column in _CELLS:
         return _CELLS[column](value)
-    return visible(value) or "(empty)" if isinstance(value, str) else f"{value:,}"
+    return visible(unmistakable(value)) or "(empty)" if isinstance(value, str) else f"{value:,}"
 
 
 def heading(column: str) -> str:
@@ -126,6 +127,15 @@ def nothing(answer: Answer) -> str:
     if "score" in answer.table:
         return "No word stands out: there is too little mail, or it is too even."
     return "Nothing to count here: no message tells."
+
+
+def named(shown: int, unreadable: int) -> str:
+    """How many of the files that cannot be read are named here, and where all are."""
+    if shown == unreadable:
+        return f"{count(shown, 'file')} with the reason"
+    return (
+        f"The first {shown:,} of {count(unreadable, 'file')} with the reason; report.json and unreadable.csv have all"
+    )
 
 
 def end(answer: Answer) -> str:

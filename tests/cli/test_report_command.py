@@ -133,8 +133,34 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_reported(inboxstats
     done = inboxstats("report", str(mail), "--format", "json")
     assert done.code == 3
     assert done.err == "inboxstats: a/loop.eml: cannot be read: Too many levels of symbolic links\n"
-    totals = json.loads(done.out)["totals"]
+    found = json.loads(done.out)
+    totals = found["totals"]
     assert (totals["files"], totals["messages"], totals["duplicates"], totals["unreadable"]) == (5, 3, 1, 1)
+    assert found["unreadable"] == [{"file": "a/loop.eml", "reason": "Too many levels of symbolic links"}]
+
+
+def test_every_unreadable_file_is_named_in_every_format(inboxstats: Inboxstats, mail: Path) -> None:
+    names = [f"b/loop{number:02d}.eml" for number in range(25)]
+    for name in names:
+        (mail / name).symlink_to(Path(name).name)
+    out = mail.parent / "out"
+    done = inboxstats("report", str(mail), "--out", str(out), "--format", "html,json,csv", "--engine", "processes")
+    assert done.code == 3
+    lines = done.err.splitlines()
+    reason = "Too many levels of symbolic links"
+    assert lines[:20] == [f"inboxstats: {name}: cannot be read: {reason}" for name in names[:20]]
+    assert lines[20:] == ["inboxstats: 5 more files cannot be read; report.json (--format json) names all."]
+    report = json.loads((out / "latest" / "report.json").read_text())
+    assert report["unreadable"] == [{"file": name, "reason": reason} for name in names]
+    with open(out / "latest" / "csv" / "unreadable.csv", newline="") as file:
+        assert list(csv.DictReader(file)) == report["unreadable"]
+    page = (out / "latest" / "report.html").read_text()
+    assert [name for name in names if name not in page] == []
+    line = "29 files = 3 messages + 1 duplicate + 25 unreadable"
+    assert (line in done.out, line in page) == (True, True)
+    with open(out / "latest" / "csv" / "totals.csv", newline="") as file:
+        (totals,) = csv.DictReader(file)
+    assert {name: int(value) for name, value in totals.items()} == report["totals"]
 
 
 @pytest.mark.parametrize(
@@ -202,3 +228,19 @@ def test_the_options_win_over_environment_and_configuration(inboxstats: Inboxsta
     env = {"INBOXSTATS_TIMEZONE": "Europe/Berlin"}
     assert as_json(inboxstats(*command, **env))["timezone"] == "Europe/Berlin"
     assert as_json(inboxstats(*command, "--timezone", "UTC", **env))["timezone"] == "UTC"
+
+
+def test_the_configured_limits_reach_the_workers_of_report_and_sql(inboxstats: Inboxstats, mail: Path) -> None:
+    config = mail.parent / "config.toml"
+    config.write_text("[parse]\nmessage_bytes = 1024\n")
+    (mail / "a" / "long.eml").write_bytes(
+        message(9, "Ann <ann@example.com>", "Mon, 2 Mar 2026 09:00:00 +0100") + b"\r\n" * 1_000 + b"meadow"
+    )
+    options = (str(mail), "--engine", "processes", "--config", str(config), "--json")
+    assert "meadow" not in [row[0] for row in rows(as_json(inboxstats("report", *options, "--top", "0")), "keywords")]
+    found = as_json(inboxstats("sql", "SELECT file, defects FROM messages WHERE len(defects) > 0", *options))
+    assert found["rows"] == [["a/long.eml", ["more than 1024 bytes: the rest is left out"]]]
+    unlimited = as_json(inboxstats("report", str(mail), "--json", "--top", "0"))
+    assert "meadow" in [row[0] for row in rows(unlimited, "keywords")]
+    config.write_text("[parse]\nmessage_bytes = 1\n")
+    one_sentence(inboxstats("report", *options), 2, "line 2", "parse.message_bytes", "greater than or equal to 1024")

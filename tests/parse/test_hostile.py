@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from itertools import islice, product
 
 import pyarrow as pa
 import pytest
@@ -210,6 +211,24 @@ def test_a_message_beyond_the_limit_is_read_up_to_it() -> None:
     assert message.size == len(data)
     assert message.words == ("harvest",)
     assert message.defects == ("more than 30 bytes: the rest is left out",)
+
+
+def test_of_a_thousand_texts_the_first_megabyte_is_read_for_words() -> None:
+    words = [f"word{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(40)]
+    made = (b"--b\n\n" + word.encode() + b"\n" * 65_536 for word in words)
+
+    message = parse(b"Content-Type: multipart/mixed; boundary=b\n\n" + b"".join(made) + b"--b--\n")
+
+    assert message.words == tuple(words[:16])  # sixteen parts of 64 kB are a megabyte
+    assert message.defects == ()
+
+
+def test_a_message_has_five_thousand_keywords_at_most() -> None:
+    text = " ".join("".join(letters) for letters in islice(product("abcdefghij", repeat=6), 400_000, 406_000))
+    half = len(text) // 2
+    made = "".join(f"--b\n\n{part}\n" for part in (text[:half], text[half:]))
+
+    assert len(parse(f"Content-Type: multipart/mixed; boundary=b\n\n{made}--b--\n".encode()).words) == 5_000
 
 
 def as_arrow(message: Message) -> pa.Table:

@@ -153,6 +153,16 @@ def test_the_page_reconciles_and_names_what_could_not_be_read(pages: dict[str, s
     assert "5 January 2026 to 2 March 2026" in html
 
 
+def test_of_many_unreadable_files_the_page_names_the_first_and_says_where_all_are() -> None:
+    unreadable = [(f"INBOX/{number:04d}.eml", "Permission denied") for number in range(1_001)]
+    html = page.render(build(dataset(unreadable=1_001), generated=NOW, top=0, unreadable=unreadable))
+    tables = Tables()
+    tables.feed(html)
+    assert "1,001 files = 0 messages + 0 duplicates + 1,001 unreadable" in html
+    assert "The first 1,000 of 1,001 files with the reason; report.json and unreadable.csv have all" in html
+    assert tables.rows["unreadable"][-1] == ["INBOX/0999.eml", "Permission denied"]
+
+
 def test_filters_zone_and_clock_are_told() -> None:
     data = dataset(row(), mailboxes=("INBOX",), timezone="Europe/Berlin", clock="received", duplicates="keep")
     html = page.render(build(data, generated=NOW, top=0))
