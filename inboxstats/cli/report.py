@@ -110,6 +110,10 @@ def report(
     Parses in worker processes, and only what no earlier report has parsed. Times are inclusive days in --timezone.
     """
     set_up_logging(verbose)
+    if engine == "processes":
+        from inboxstats.workers import warm_up
+
+        warm_up()
     configuration = read_config(config)
     wanted = _formats(formats, configuration)
     on_stdout = json or (formats is not None and wanted == ("json",) and out is None)
