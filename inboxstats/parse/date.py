@@ -22,14 +22,24 @@ _DATE_TIME = re.compile(
     r"(?: (?P<sign>[+-])(?P<offset>\d{4})(?!\d)| ?(?P<zone>[a-z]+))?",
     re.IGNORECASE | re.ASCII,
 )
+# Nineteen in twenty are written like this, and read in half the time.
+_USUAL = re.compile(
+    rb"[ \t]*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?(?P<day>\d{1,2}) (?P<month>[A-Z][a-z][a-z]) (?P<year>\d{4})"
+    rb" (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>[0-5]\d) (?P<sign>[+-])(?P<hours>[01]\d)(?P<minutes>[0-5]\d)"
+    rb"(?: \([A-Z]{1,5}\))?[ \t]*"
+)
+_USUAL_MONTHS = {name.title().encode(): number for name, number in _MONTHS.items()}
 _COMMENT_PART = re.compile(r"\\.|[()]", re.DOTALL)
 
 _LATEST_YEAR = 2199
 """Later than that is a broken clock or a joke, and would stretch every axis to nothing."""
+_LATEST_USUAL = str(_LATEST_YEAR).encode()
 
 
 def parse_date(raw: bytes) -> datetime | None:
     """The value of a Date field, in the offset that it states itself (UTC where it states none)."""
+    if found := _usual(raw):
+        return found
     text = without_comments(raw.decode("latin-1"))
     match = _DATE_TIME.fullmatch(_single_blanks(text)) if text is not None else None
     return _datetime(match) if match else None
@@ -37,11 +47,28 @@ def parse_date(raw: bytes) -> datetime | None:
 
 def parse_received(raw: bytes) -> datetime | None:
     """The date behind the last semicolon of a Received field; what servers write after it is passed over."""
+    if found := _usual(raw.rpartition(b";")[2] if b";" in raw else b""):
+        return found
     before, semicolon, stamp = raw.decode("latin-1").rpartition(";")
     if stamp.count("(") != stamp.count(")"):  # the semicolon stood in a comment
         before, semicolon, stamp = (without_comments(f"{before};{stamp}") or "").rpartition(";")
     match = _DATE_TIME.match(_single_blanks(without_comments(stamp) or stamp)) if semicolon else None
     return _datetime(match) if match else None
+
+
+def _usual(raw: bytes) -> datetime | None:
+    match = _USUAL.fullmatch(raw)
+    if match is None:
+        return None
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
+    number, offset = _USUAL_MONTHS.get(month), int(hours) * 60 + int(minutes)
+    if number is None or not b"1900" <= year <= _LATEST_USUAL:
+        return None
+    zone = _timezone(-offset if sign == b"-" else offset)
+    try:
+        return datetime(int(year), number, int(day), int(hour), int(minute), int(second), tzinfo=zone)
+    except ValueError:
+        return None
 
 
 def _single_blanks(text: str) -> str:

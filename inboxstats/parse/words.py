@@ -19,7 +19,7 @@ MOST_WORDS = 5_000
 OPENING = 128
 """Words of a message, its subject's first, whose pairs are its phrases: what follows repeats them, or tells details."""
 
-_WORDS_TO_TELL_THE_LANGUAGE = 100
+_WORDS_TO_TELL_THE_LANGUAGE = 64
 _CHARACTERS_TO_TELL_THE_LANGUAGE = 1_000
 
 # Between two words of a phrase may stand a blank, a hyphen or emphasis; anything else ends the phrase.
