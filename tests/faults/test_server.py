@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from proxy import Proxy
+from proxy import Flip, Proxy
 from scripted import ScriptedServer, reply, untagged
 from scripted_mailbox import Box, Stored, box
 from scripted_session import Fault, Session
@@ -212,6 +212,16 @@ def test_31_an_answer_that_is_no_imap_costs_that_message_alone(rig: Rig, server:
 def includes(sequence_set: str, uid: int) -> bool:
     bounds = [part.partition(":") for part in sequence_set.split(",")]
     return any(int(first) <= uid <= int(last or first) for first, _, last in bounds)
+
+
+@pytest.mark.parametrize("at", [b"UID 57 BODY[]", b"* 57 FET", b"57 FETCH (UID", b"BODY[] {"])
+def test_31_a_bit_that_flips_outside_of_bodies_costs_another_try(rig: Rig, server: ScriptedServer, at: bytes) -> None:
+    with Proxy(server.port) as proxy:
+        proxy.faults |= {1: Flip(at=at, bit=1), 2: Flip(at=at, bit=1)}
+        done = rig.fetch(server, "--threads", "2", port=proxy.port)
+    assert done.code in (0, 3), done
+    assert stored(rig) | unfetched(done) == ALL
+    rig.completes(server)
 
 
 def test_31_answers_cut_short_anywhere_spoil_nothing(rig: Rig, server: ScriptedServer) -> None:
