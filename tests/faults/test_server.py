@@ -188,7 +188,6 @@ MALFORMED = {
     "no quote at the end": b'* 57 FETCH (UID 57 BODY[] "hello)',
     "no IMAP at all": b"HTTP/1.1 400 Bad Request",
     "nulls": b"\0" * 100,
-    "nothing": b"",
 }
 
 
