@@ -1,7 +1,7 @@
 """The program as a process of its own that starts in milliseconds: forked from one that has imported it already.
 
     with forking_server() as start:                        # the fixture `start` in tests/faults/conftest.py
-        running = start("fetch", "--host", …, settings={"inboxstats.download.RECONNECTS": 1})
+        running = start("fetch", "--host", …, settings={"RECONNECTS": 1})
         running.send_signal(signal.SIGKILL)
         assert running.wait().code == -9
 
@@ -51,7 +51,7 @@ _IMPORTED = (
 class Conditions:
     """What is different in the process.
 
-    settings  -- constants by their full names, such as ``{"inboxstats.download.RECONNECTS": 1}``
+    settings  -- the package's constants, such as ``{"RECONNECTS": 1}``, in whichever modules know the name
     limits    -- resource limits, such as ``{"RLIMIT_FSIZE": 8192}``
     nobody    -- it runs without root's rights
     watch     -- the folder whose file operations `stop_at`, `fail` and `journal` are about; see filelayer.py
@@ -232,11 +232,12 @@ def _run(request: Mapping[str, Any]) -> None:
 def _under(conditions: Conditions) -> Iterator[None]:
     jitter = random.uniform
     random.uniform = lambda low, high: jitter(low, min(high, SHORT_WAIT))  # type: ignore[assignment]
-    for setting, value in conditions.settings.items():
-        module, _, name = setting.rpartition(".")
-        loaded = importlib.import_module(module)
-        assert hasattr(loaded, name), f"there is no {setting} any more"
-        setattr(loaded, name, value)
+    ours = [module for name, module in sys.modules.items() if name.partition(".")[0] == "inboxstats"]
+    for name, value in conditions.settings.items():
+        holders = [module for module in ours if hasattr(module, name)]
+        assert holders, f"no module has a {name} any more"
+        for module in holders:
+            setattr(module, name, value)
     for name, most in conditions.limits.items():
         resource.setrlimit(getattr(resource, name), (most, most))
     if not conditions.syncs:

@@ -112,6 +112,11 @@ class Session(StreamRequestHandler):
             with self.script.lock:
                 self.script.sessions.discard(self)
 
+    def finish(self) -> None:
+        """Sends what is left, which a client that is gone does not hear."""
+        with contextlib.suppress(OSError):
+            super().finish()
+
     def shut(self) -> None:
         """Ends the connection from another thread."""
         with contextlib.suppress(OSError):

@@ -18,7 +18,7 @@ from inboxstats.archive.files import TEMPORARY
 from .rig import SECRET, Rig, named
 
 MESSAGES = [f"Subject: {number}\r\n\r\n{'x' * 2_000}\r\n".encode() for number in range(1, 5)]
-ALONE = {"inboxstats.download.CHUNK_MESSAGES": 1}
+ALONE = {"CHUNK_MESSAGES": 1}
 """A message a FETCH, so that several threads have something to do."""
 
 STOPPED = 137

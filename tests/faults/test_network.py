@@ -19,9 +19,8 @@ from .rig import SECRET, Rig, said, stored, unfetched
 
 MESSAGES = [f"Subject: {number}\r\n\r\n{'x' * 4_000}\r\n".encode() for number in range(1, 101)]
 
-CONNECTION = "inboxstats.sources.imap.connection"
-IMPATIENT = {f"{CONNECTION}.READ_TIMEOUT": 0.5, f"{CONNECTION}.CONNECT_TIMEOUT": 0.5}
-GIVES_UP_SOON = {"inboxstats.download.RECONNECTS": 1, "inboxstats.download.HOPELESS": 1}
+IMPATIENT = {"READ_TIMEOUT": 0.5, "CONNECT_TIMEOUT": 0.5}
+GIVES_UP_SOON = {"RECONNECTS": 1, "HOPELESS": 1}
 
 SEED = random.randrange(1_000_000)
 
@@ -51,7 +50,7 @@ def test_01_a_connection_that_drops_inside_a_literal_is_opened_again(
     print(f"seed {SEED}")
     for connection in range(1, 7):
         proxy.faults[connection] = Cut(chance.randrange(150_000), at=b"BODY[] {", reset=reset)
-    done = rig.fetch(server, "--threads", "3", port=proxy.port, settings={"inboxstats.download.HOPELESS": 20})
+    done = rig.fetch(server, "--threads", "3", port=proxy.port, settings={"HOPELESS": 20})
     assert done.code == 0, done
     assert proxy.connections > 3
     assert len(stored(rig)) == 100
@@ -84,7 +83,7 @@ def test_03_a_byte_a_second_is_waited_for_no_longer_than_a_commands_deadline(
     rig: Rig, server: ScriptedServer, proxy: Proxy, at: bytes
 ) -> None:
     proxy.always = Trickle(at=at, seconds=0.2)
-    deadlines = {f"{CONNECTION}.COMMAND_SECONDS": 1.0, f"{CONNECTION}.SLOWEST_BYTES_PER_SECOND": 1e9}
+    deadlines = {"COMMAND_SECONDS": 1.0, "SLOWEST_BYTES_PER_SECOND": 1e9}
     began = time.monotonic()
     said(rig.fetch(server, port=proxy.port, settings=deadlines | GIVES_UP_SOON), 5, "took more than 1 s to")
     assert time.monotonic() - began < 10
@@ -133,7 +132,7 @@ def test_06_a_cap_below_a_messages_size_costs_that_message_and_keeps_the_others(
     rig.fetch(server, "--dry-run", port=proxy.port)
     proxy.always = Cut(len(proxy.received) + 30_000)
     inbox.messages[50] = box(b"Subject: large\r\n\r\n" + b"x" * 60_000).messages[1]
-    done = rig.fetch(server, port=proxy.port, settings={"inboxstats.download.HOPELESS": 20})
+    done = rig.fetch(server, port=proxy.port, settings={"HOPELESS": 20})
     said(done, 3, "INBOX, 1-50: not fetched")
     # One that came late on its connections may be given up as well: then that is said, too.
     assert stored(rig) | unfetched(done) == set(range(1, 101))
