@@ -56,6 +56,20 @@ def test_15_a_stop_at_any_file_operation_leaves_nothing_partial_and_loses_nothin
     rig.changes_nothing(server, *options)
 
 
+def test_15_half_a_file_of_a_message_that_is_gone_since_is_swept(rig: Rig, server: ScriptedServer) -> None:
+    half: list[Path] = []
+    for number in range(1, 150):
+        archive = rig.archive = rig.witness.archive = rig.root / f"archive-{number}"
+        rig.start(server.port, "--threads", "1", watch=str(archive), stop_at=number, syncs=False).wait()
+        half = [path for path in archive.rglob(f"*.eml{TEMPORARY}") if path.stat().st_size]
+        if half:
+            break
+    assert half
+    server.script.mailboxes[b"INBOX"].messages.pop(int(half[0].name.split(".")[1]))
+    rig.completes(server)
+    assert not half[0].exists()
+
+
 def operations(journal: Path) -> list[tuple[str, str]]:
     """Name and path of each; a file under its temporary name is called by its own."""
     lines = (line.partition(" ") for line in journal.read_text().splitlines())
