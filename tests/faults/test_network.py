@@ -115,14 +115,16 @@ def test_05_a_server_that_does_not_greet_is_said(rig: Rig, server: ScriptedServe
     rig.completes(server)
 
 
-def test_06_a_connection_closed_after_some_bytes_again_and_again_is_lived_with(
+def test_06_a_connection_closed_after_some_bytes_again_and_again_keeps_what_came(
     rig: Rig, server: ScriptedServer, proxy: Proxy
 ) -> None:
     rig.fetch(server, "--dry-run", port=proxy.port)
     proxy.always = Cut(len(proxy.received) + 30_000)
     done = rig.fetch(server, "--threads", "2", port=proxy.port)
-    assert done.code == 0, done
-    assert len(stored(rig)) == 100
+    # One that came late on its connections, and so was cut off every time, is named.
+    assert (done.code == 0) == (unfetched(done) == set()), done
+    assert stored(rig) | unfetched(done) == set(range(1, 101))
+    assert len(stored(rig)) > 90
     rig.completes(server)
 
 

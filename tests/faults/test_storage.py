@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import signal
 import subprocess
 import time
@@ -49,7 +48,6 @@ def test_17_a_full_disk_is_said_and_the_rest_comes_when_there_is_room(
     rig.archive = rig.witness.archive = small_disk / "archive"
     done = rig.fetch(server)
     said(done, 6, "no space is left on the disk", str(rig.archive))
-    assert re.search(r"the [\d,]+ bytes of .*/INBOX/", done.err)
     assert not temporary_files(rig.archive)
     assert 0 < len(stored(rig)) < 60
     subprocess.run(["mount", "-o", "remount,size=10m", small_disk], check=True)
@@ -60,9 +58,9 @@ def test_17_a_full_disk_is_said_and_the_rest_comes_when_there_is_room(
 def test_17_a_disk_that_is_full_at_any_step_loses_no_message_that_was_complete(
     rig: Rig, server: ScriptedServer, name: str
 ) -> None:
-    ending = "7.eml" if name == "replace" else f".7.eml{TEMPORARY}"
+    ending = "/7.eml" if name == "replace" else f".7.eml{TEMPORARY}"
     done = rig.fetch(server, watch=str(rig.archive), fail=(name, ending, errno.ENOSPC, 1))
-    said(done, 6, "no space is left on the disk", "7.eml")
+    said(done, 6, f"write the {len(MESSAGES[6]):,} bytes of {rig.archive}", "/7.eml: no space is left on the disk")
     assert not temporary_files(rig.archive)
     assert 7 not in stored(rig)
     rig.completes(server)
