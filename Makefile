@@ -5,12 +5,13 @@ PYTEST = .venv/bin/pytest -n auto
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check corpora fuzz screenshots clean
+.PHONY: help demo test check corpora fuzz soak screenshots clean
 
 help:
 	@echo 'make demo          a generated mailbox, downloaded and reported: no account needed'
 	@echo 'make test          all tests but those of make corpora and make fuzz'
 	@echo 'make check         format, lint, types, import floors, tests: what CI runs'
+	@echo 'make soak          200 kills at random moments while 2,000 messages come in (SOAK="--seed 7" has one again)'
 	@echo 'make corpora       the tests over the whole of the corpora (INBOXSTATS_CORPORA names their folder)'
 	@echo 'make fuzz          100,000 mutated messages, and 64 MB of all that is hostile (SEED=..., COUNT=...)'
 	@echo 'make screenshots   the pictures of the README, from the demo (wants Chromium)'
@@ -29,6 +30,10 @@ check: $(INSTALLED)
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@$(PYTEST) -m 'not corpora and not fuzz'
+
+soak: $(INSTALLED)
+	@.venv/bin/python tests/soak.py $(SOAK)
+	@STORIES=300 .venv/bin/pytest -q --timeout 1800 tests/faults/test_state_machine.py
 
 corpora: $(INSTALLED)
 	@test -n "$$INBOXSTATS_CORPORA" || \

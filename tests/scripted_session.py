@@ -136,6 +136,11 @@ class Session(StreamRequestHandler):
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", self.wbufsize)
 
+    def finish(self) -> None:
+        """Sends what is left, which a client that is gone does not hear."""
+        with contextlib.suppress(OSError):
+            super().finish()
+
     def shut(self) -> None:
         """Ends the connection from another thread."""
         with contextlib.suppress(OSError):

@@ -83,12 +83,15 @@ class MailboxFolder:
                     if name.endswith(TEMPORARY):
                         os.unlink(os.path.join(folder, name))
             known, now = manifest.entered(self._manifest), datetime.now(UTC)
+            unentered = [each for each in self._files() if each[:2] not in known]
             rows = [
                 manifest.describe(uidvalidity, uid, Path(path).read_bytes(), now=now)
-                for uidvalidity, uid, path in self._files()
-                if (uidvalidity, uid) not in known
+                for uidvalidity, uid, path in unentered
             ]
             if rows:
+                if self._fsync:  # the run that wrote them may have died before it came to this
+                    for folder in {os.path.dirname(path) for _, _, path in unentered}:
+                        fsync_folder(folder)
                 manifest.append(self._manifest, rows, fsync=self._fsync)
 
     def store(self, messages: Iterable[tuple[MessageKey, bytes]]) -> list[MessageKey]:

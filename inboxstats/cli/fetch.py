@@ -43,6 +43,7 @@ from inboxstats.cli.output import (
     shows_progress,
 )
 from inboxstats.errors import ExitCode, InboxstatsError, UsageError
+from inboxstats.visible import visible
 
 if TYPE_CHECKING:  # what fetches is imported when there is something to fetch
     from inboxstats.archive import Archive
@@ -196,14 +197,14 @@ def _tell(row: dict[str, Any], settings: _Settings) -> None:
     if "listed" in row:
         if not settings.quiet:
             say(_summary(row, dry_run=settings.dry_run))
-        for failure in row["failed"]:
-            complain(f"{row['account']}: {failure['mailbox']}, {failure['key']}: not fetched: {failure['reason']}")
-        for each in row["emptied"]:
-            complain(
-                f"{row['account']}: {each['mailbox']}: the server says empty; kept {counted(each['kept'], 'message')}."
-            )
-        for each in row["troubles"]:
-            complain(f"{row['account']}: {each['mailbox']}: {each['reason']}")
+        troubles = [f"{each['mailbox']}, {each['key']}: not fetched: {each['reason']}" for each in row["failed"]]
+        troubles += [
+            f"{each['mailbox']}: the server says empty; kept {counted(each['kept'], 'message')}."
+            for each in row["emptied"]
+        ]
+        troubles += [f"{each['mailbox']}: {each['reason']}" for each in row["troubles"]]
+        for trouble in troubles:  # on one line, though a mailbox's name may hold line breaks
+            complain(visible(f"{row['account']}: {trouble}"))
         if row["left"]:
             complain(f"{row['account']}: {counted(row['left'], 'message')} not fetched yet; run again.")
     if row["error"]:

@@ -85,11 +85,12 @@ class ImapSource:
 
     def status(self, mailbox: Mailbox) -> MailboxState:
         """What the server says of a mailbox in one round trip. Raises NetworkError."""
+        name = self._raw(mailbox)
         wanted = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
         with self._connection.conversation(f"tell the status of {mailbox.name!r}") as client:
             if client.has_capability("CONDSTORE"):
                 wanted.append("HIGHESTMODSEQ")
-            answer = client.folder_status(self._raw(mailbox), wanted)
+            answer = client.folder_status(name, wanted)
         return MailboxState(
             uidvalidity=answer.get(b"UIDVALIDITY"),
             uidnext=answer.get(b"UIDNEXT"),
@@ -186,7 +187,14 @@ class ImapSource:
         return self._exists
 
     def _raw(self, mailbox: Mailbox) -> bytes:
-        return self._raw_names.get(mailbox.name) or imap_utf7.encode(mailbox.name)
+        raw = self._raw_names.get(mailbox.name) or imap_utf7.encode(mailbox.name)
+        # A line break would end the command, and what follows it would be another: whoever shares a mailbox with the
+        # user could so have one deleted.
+        if set(raw) & set(b"\r\n\0"):
+            raise MailboxRefusedError(
+                f"{mailbox.name!r} has a line break or a NUL in its name, which no command can hold. Rename it."
+            )
+        return bytes(raw)
 
 
 def _as_sent(name: bytes | int) -> bytes:
