@@ -1,7 +1,8 @@
 """I/O threads: what a server has and the archive has not, in chunks from a shared queue.
 
 Downloading waits for the network, so threads do it: one connection each, as SELECT is state of the connection. The
-queue is shared, so that a slow connection holds nobody up, and chunks are bounded by bytes, so that memory stays flat.
+queue is shared, so that a slow connection holds nobody up; several chunks are under way on a connection, so that the
+server never waits; and they are bounded by bytes, so that no thread is left behind with much of the work.
 """
 
 import random
@@ -10,14 +11,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Protocol
 
 from inboxstats.archive import MailboxFolder
 from inboxstats.errors import InboxstatsError, MailboxRefusedError, NetworkError, ServerRefusalError, StorageError
-from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey
 
 CHUNK_BYTES, CHUNK_MESSAGES = 1_000_000, 50
 """The bounds of one FETCH: batches win more than threads do, and beyond these sizes nothing (measured)."""
+
+UNDER_WAY, UNDER_WAY_BYTES = 3, 2_000_000
+"""Up to how many chunks, and from how many bytes on no more of them, are under way on a connection."""
+
+SHARES = 4
+"""Towards the end a chunk is one of so many shares of a thread in what is left: then all threads end together."""
 
 TRIES = 2
 """How often a chunk is asked for before it is halved, or, of one message, given up."""
@@ -36,9 +44,8 @@ class Connection(Protocol):
     """What a thread needs of a source: see `sources.imap.ImapSource`."""
 
     def connect(self) -> None: ...
-    def fetch(
-        self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0
-    ) -> Iterator[tuple[MessageKey, bytes]]: ...
+    def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool: ...
+    def answer(self, mailbox: Mailbox) -> Iterator[tuple[MessageKey, Content]]: ...
     def abort(self) -> None: ...
     def close(self) -> None: ...
 
@@ -81,28 +88,81 @@ class Downloaded:
 
 
 @dataclass(slots=True)
-class _Chunk:
+class Chunk:
+    """Messages that one command asks for; `left` are those that are still to come, with their size where known."""
+
     folder: MailboxFolder
-    infos: list[MessageInfo]
+    left: dict[MessageKey, int]
     tries: int = 0
 
     @property
-    def bytes(self) -> int:
-        return sum(info.size or 0 for info in self.infos)
+    def size(self) -> int:
+        return sum(self.left.values())
 
 
-def chunks(wanted: Wanted) -> Iterator[_Chunk]:
-    """Cut the messages of a mailbox into chunks within CHUNK_BYTES and CHUNK_MESSAGES, of one message at least."""
-    chunk: list[MessageInfo] = []
-    size = 0
+def chunks(wanted: Wanted, most: Callable[[], int] = lambda: CHUNK_MESSAGES) -> Iterator[Chunk]:
+    """Cut the messages of a mailbox into chunks within CHUNK_BYTES and `most()`, of one message at least."""
+    left: dict[MessageKey, int] = {}
+    bound = bytes_left = 0
     for info in wanted.messages.values():
-        if chunk and (len(chunk) == CHUNK_MESSAGES or size + (info.size or 0) > CHUNK_BYTES):
-            yield _Chunk(wanted.folder, chunk)
-            chunk, size = [], 0
-        chunk.append(info)
-        size += info.size or 0
-    if chunk:
-        yield _Chunk(wanted.folder, chunk)
+        size = info.size or 0
+        if left and (len(left) >= bound or size > bytes_left):
+            yield Chunk(wanted.folder, left)
+            left = {}
+        if not left:
+            bound, bytes_left = most(), CHUNK_BYTES
+        left[info.key] = size
+        bytes_left -= size
+    if left:
+        yield Chunk(wanted.folder, left)
+
+
+@dataclass(slots=True)
+class _Uncut:
+    folder: MailboxFolder
+    chunks: Iterator[Chunk]
+    messages: int
+
+
+class _Queue:
+    """What is still to be asked for. Chunks are cut when they are taken: a million messages need no list of them."""
+
+    def __init__(self, work: Sequence[Wanted], threads: int) -> None:
+        self._uncut = deque(_Uncut(each.folder, chunks(each, self._most), len(each.messages)) for each in work)
+        self._back: deque[Chunk] = deque()
+        self._threads = threads
+
+    def __len__(self) -> int:
+        """How many messages are left."""
+        return sum(each.messages for each in self._uncut) + sum(len(chunk.left) for chunk in self._back)
+
+    def _most(self) -> int:
+        if self._threads == 1:
+            return CHUNK_MESSAGES
+        share = sum(each.messages for each in self._uncut) // (self._threads * SHARES)
+        return max(1, min(share, CHUNK_MESSAGES))
+
+    def take(self, *, of: MailboxFolder | None = None) -> Chunk | None:
+        """The next chunk; with `of`, one of that mailbox that nobody has tried yet, and only if it is the next."""
+        while self._uncut and of in (None, self._uncut[0].folder):
+            first = self._uncut[0]
+            chunk = next(first.chunks, None)
+            if chunk is not None:
+                first.messages -= len(chunk.left)
+                return chunk
+            self._uncut.popleft()
+        return self._back.popleft() if self._back and of is None else None
+
+    def give_back(self, *some: Chunk) -> None:
+        """Chunks that came to nothing: others have their turn first."""
+        self._back.extend(chunk for chunk in some if chunk.left)
+
+    def give_up(self, folder: MailboxFolder) -> int:
+        """Take a mailbox off the queue. Returns how many messages that costs."""
+        before = len(self)
+        self._uncut = deque(each for each in self._uncut if each.folder is not folder)
+        self._back = deque(chunk for chunk in self._back if chunk.folder is not folder)
+        return before - len(self)
 
 
 def download(
@@ -117,9 +177,10 @@ def download(
     `progress` is called from the threads with messages and bytes just stored. An exception in the calling thread
     (Ctrl-C) stops the threads within STOP_SECONDS, leaves what is complete in the archive, and goes on upwards.
     """
-    run = _Run(work, progress, wait)
-    run.threads = max(1, min(len(connections), len(run.queue)))
-    for number, connection in enumerate(connections[: run.threads], start=1):
+    several = chain.from_iterable(map(chunks, work))
+    threads = max(1, sum(1 for _ in islice(several, len(connections))))
+    run = _Run(_Queue(work, threads), threads, progress, wait)
+    for number, connection in enumerate(connections[:threads], start=1):
         threading.Thread(target=run.serve, args=(connection,), name=f"download-{number}", daemon=True).start()
     try:
         # Not Thread.join: an exception out of it makes Python 3.11 take a living thread for a finished one.
@@ -140,12 +201,11 @@ def download(
 class _Run:
     """What the threads share: the queue, and what came of it. All of it changes under the lock."""
 
-    work: Sequence[Wanted]
+    queue: _Queue
+    threads: int
     progress: Callable[[int, int], None]
     wait: Callable[[float], None]
     lock: threading.Condition = field(default_factory=threading.Condition)
-    queue: deque[_Chunk] = field(default_factory=deque)
-    threads: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
     in_flight: int = 0
     connected: set[Connection] = field(default_factory=set)
@@ -159,18 +219,16 @@ class _Run:
     bug: BaseException | None = None
     stopped: bool = False
 
-    def __post_init__(self) -> None:
-        for wanted in self.work:
-            self.queue.extend(chunks(wanted))
-
     def serve(self, connection: Connection) -> None:
-        """A thread's life: take a chunk, fetch it, store it, until there is none."""
+        """A thread's life: take chunks, fetch them, store them, until there are none."""
+        under_way: deque[Chunk] = deque()
         try:
-            while self._connect(connection) and (chunk := self._take()) is not None:
-                self._handle(connection, chunk)
+            while self._connect(connection) and self._step(connection, under_way):
+                pass
         except BaseException as bug:  # noqa: BLE001 -- the border of the thread: the calling thread raises it again
             self.stop(bug=bug)
         finally:
+            self._all_done(under_way)
             with self.lock:
                 self.connected.discard(connection)
             connection.close()
@@ -208,44 +266,68 @@ class _Run:
                 return True
         return False
 
-    def _take(self) -> _Chunk | None:
-        """The next chunk; ``None`` when all is done. Waits while a chunk in flight may yet come back."""
-        with self.lock:
-            while not self.queue and self.in_flight and not self.stopped:
-                self.lock.wait()
-            if self.stopped or not self.queue:
-                return None
-            self.in_flight += 1
-            return self.queue.popleft()
-
-    def _handle(self, connection: Connection, chunk: _Chunk) -> None:
-        left = {info.key: info for info in chunk.infos}
-
-        def arriving() -> Iterator[tuple[MessageKey, bytes]]:
-            for key, data in connection.fetch(chunk.folder.mailbox, list(left), expected_bytes=chunk.bytes):
-                if self.stopped:
-                    return
-                yield key, data
-                del left[key]
-                self._count(len(data))
-
+    def _step(self, connection: Connection, under_way: deque[Chunk]) -> bool:
+        """Store what the oldest chunk under way brings, with others asked for behind it. False when all is done."""
         try:
-            chunk.folder.store(arriving())
+            self._ask(connection, under_way)
+            if not under_way:
+                return False
+            self._store(connection, under_way)
         except MailboxRefusedError as problem:
-            self._give_up_mailbox(chunk.folder, len(left), str(problem))
+            self._give_up_mailbox(under_way, str(problem))
+        except ServerRefusalError as problem:
+            self._again(under_way.popleft(), problem)
         except NetworkError as problem:
             with self.lock:
                 self.connected.discard(connection)
-            self._again(_Chunk(chunk.folder, list(left.values()), chunk.tries + 1), problem)
+            # A server answers in order: it is the oldest that it failed at.
+            self._again(under_way.popleft(), problem)
+            self._all_done(under_way)
         except StorageError as problem:
-            self._done(_Chunk(chunk.folder, list(left.values())))
             self.stop(error=problem)
-        else:
-            if left and not self.stopped:
-                with self.lock:
-                    self.absent.setdefault(chunk.folder.mailbox.name, set()).update(left)
-                left.clear()
-            self._done(_Chunk(chunk.folder, list(left.values())))
+        return True
+
+    def _ask(self, connection: Connection, under_way: deque[Chunk]) -> None:
+        while len(under_way) < UNDER_WAY and sum(chunk.size for chunk in under_way) < UNDER_WAY_BYTES:
+            chunk = self._take(of=under_way[0].folder if under_way else None)
+            if chunk is None:
+                return
+            under_way.append(chunk)
+            if not connection.ask(chunk.folder.mailbox, list(chunk.left), expected_bytes=chunk.size):
+                self._done(under_way.pop())
+                return
+
+    def _take(self, *, of: MailboxFolder | None) -> Chunk | None:
+        """The next chunk. Without `of` it waits while one that is in flight may yet come back."""
+        with self.lock:
+            while not self.stopped:
+                chunk = self.queue.take(of=of)
+                if chunk is not None:
+                    self.in_flight += 1
+                    return chunk
+                if of is not None or not self.in_flight:
+                    break
+                self.lock.wait()
+            return None
+
+    def _store(self, connection: Connection, under_way: deque[Chunk]) -> None:
+        folder, left = under_way[0].folder, under_way[0].left
+
+        def arriving() -> Iterator[tuple[MessageKey, Content]]:
+            for key, content in connection.answer(folder.mailbox):
+                if self.stopped:
+                    return
+                yield key, content
+                # A server may answer a later command first.
+                next(chunk.left for chunk in under_way if key in chunk.left).pop(key)
+                self._count(len(content) if isinstance(content, bytes) else content.size)
+
+        folder.store(arriving())
+        if left and not self.stopped:
+            with self.lock:
+                self.absent.setdefault(folder.mailbox.name, set()).update(left)
+            left.clear()
+        self._done(under_way.popleft())
 
     def _count(self, size: int) -> None:
         with self.lock:
@@ -254,16 +336,18 @@ class _Run:
             self.misses = 0
             self.progress(1, size)
 
-    def _give_up_mailbox(self, folder: MailboxFolder, left: int, reason: str) -> None:
-        """Take the chunks of a mailbox off the queue: it is gone, and asking for each message would change nothing."""
+    def _give_up_mailbox(self, under_way: deque[Chunk], reason: str) -> None:
+        """Take a mailbox off the queue: it is gone, and asking for each message would change nothing."""
+        folder = under_way[0].folder
         with self.lock:
-            of_it = [chunk for chunk in self.queue if chunk.folder is folder]
-            self.queue = deque(chunk for chunk in self.queue if chunk.folder is not folder)
+            lost = self.queue.give_up(folder) + sum(len(chunk.left) for chunk in under_way)
             first, before = self.refused.get(folder.mailbox.name, (reason, 0))
-            self.refused[folder.mailbox.name] = (first, before + left + sum(len(chunk.infos) for chunk in of_it))
-        self._done()
+            self.refused[folder.mailbox.name] = (first, before + lost)
+            for chunk in under_way:
+                chunk.left.clear()
+        self._all_done(under_way)
 
-    def _again(self, chunk: _Chunk, problem: NetworkError) -> None:
+    def _again(self, chunk: Chunk, problem: NetworkError) -> None:
         """Queue what is left of a chunk that failed: as it is, then in halves, until the message at fault is alone."""
         if not isinstance(problem, ServerRefusalError):
             with self.lock:
@@ -273,24 +357,30 @@ class _Run:
                 self._done(chunk)
                 self.stop(error=problem)
                 return
+        chunk.tries += 1
         if chunk.tries < TRIES:
             self._done(chunk)
-        elif len(chunk.infos) > 1:
-            middle = len(chunk.infos) // 2
-            halves = (chunk.infos[:middle], chunk.infos[middle:])
-            self._done(*(_Chunk(chunk.folder, half, TRIES - 1) for half in halves))
+        elif len(chunk.left) > 1:
+            messages = list(chunk.left.items())
+            middle = len(messages) // 2
+            halves = (messages[:middle], messages[middle:])
+            self._done(*(Chunk(chunk.folder, dict(half), TRIES - 1) for half in halves))
         else:
             with self.lock:
                 mailbox = chunk.folder.mailbox.name
-                self.failed += [Failure(mailbox, info.key, str(problem)) for info in chunk.infos]
+                self.failed += [Failure(mailbox, key, str(problem)) for key in chunk.left]
             self._done()
 
-    def _done(self, *left: _Chunk) -> None:
-        """A chunk is no longer in flight; what is left of it goes to the end of the queue."""
+    def _done(self, *left: Chunk, of: int = 1) -> None:
+        """Chunks, so many of them, are no longer in flight; what is left of them goes to the end of the queue."""
         with self.lock:
-            self.in_flight -= 1
-            self.queue.extend(chunk for chunk in left if chunk.infos)
+            self.in_flight -= of
+            self.queue.give_back(*left)
             self.lock.notify_all()
+
+    def _all_done(self, under_way: deque[Chunk]) -> None:
+        self._done(*under_way, of=len(under_way))
+        under_way.clear()
 
     def stop(self, *, error: InboxstatsError | None = None, bug: BaseException | None = None) -> None:
         """End the work; the first reason given is the one reported."""
@@ -309,6 +399,6 @@ class _Run:
             failed=tuple(self.failed),
             refused=self.refused,
             absent={mailbox: frozenset(keys) for mailbox, keys in self.absent.items()},
-            left=sum(len(chunk.infos) for chunk in self.queue),
+            left=len(self.queue),
             error=self.error,
         )

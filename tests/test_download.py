@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from inboxstats.archive import MailboxFolder
 from inboxstats.archive.layout import message_key
 from inboxstats.download import CHUNK_BYTES, CHUNK_MESSAGES, RECONNECTS, Downloaded, Wanted, chunks, download
 from inboxstats.errors import CredentialsError, InboxstatsError, NetworkError, ServerRefusalError, StorageError
-from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey
 
 INBOX = Mailbox("INBOX")
 
@@ -20,9 +21,10 @@ class Scripted:
     """A connection whose answers a test gives: `answer(keys)` is the messages, or raises."""
 
     def __init__(self, answer: Callable[[Sequence[MessageKey]], list[MessageKey]], *, refuses: int = 0) -> None:
-        self.answer = answer
+        self.answer_to = answer
         self.refuses = refuses
         self.asked: list[list[MessageKey]] = []
+        self.under_way: deque[list[MessageKey]] = deque()
         self.connects = 0
         self.closed = False
         self.aborted = threading.Event()
@@ -33,13 +35,23 @@ class Scripted:
             self.refuses -= 1
             raise NetworkError("too many connections")
 
-    def fetch(
-        self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0
-    ) -> Iterator[tuple[MessageKey, bytes]]:
+    def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool:
         assert mailbox == INBOX
         assert expected_bytes >= 0
         self.asked.append(list(keys))
-        for key in self.answer(keys):
+        self.under_way.append(list(keys))
+        return True
+
+    def answer(self, mailbox: Mailbox) -> Iterator[tuple[MessageKey, Content]]:
+        assert mailbox == INBOX
+        try:
+            answer = self.answer_to(self.under_way.popleft())
+        except ServerRefusalError:
+            raise
+        except NetworkError:
+            self.under_way.clear()
+            raise
+        for key in answer:
             yield key, body(key)
 
     def abort(self) -> None:
@@ -74,11 +86,11 @@ def run(folder: MailboxFolder, count: int, *connections: Scripted) -> Downloaded
 
 
 def test_chunks_are_bounded_by_count_and_by_bytes(folder: MailboxFolder) -> None:
-    by_count = [len(chunk.infos) for chunk in chunks(wanted(folder, 120, size=1))]
+    by_count = [len(chunk.left) for chunk in chunks(wanted(folder, 120, size=1))]
     assert by_count == [CHUNK_MESSAGES, CHUNK_MESSAGES, 120 - 2 * CHUNK_MESSAGES]
-    by_bytes = [len(chunk.infos) for chunk in chunks(wanted(folder, 5, size=CHUNK_BYTES // 2))]
+    by_bytes = [len(chunk.left) for chunk in chunks(wanted(folder, 5, size=CHUNK_BYTES // 2))]
     assert by_bytes == [2, 2, 1]
-    assert [len(chunk.infos) for chunk in chunks(wanted(folder, 2, size=CHUNK_BYTES * 3))] == [1, 1]
+    assert [len(chunk.left) for chunk in chunks(wanted(folder, 2, size=CHUNK_BYTES * 3))] == [1, 1]
 
 
 def test_every_message_is_stored_once_by_several_threads(folder: MailboxFolder) -> None:

@@ -27,8 +27,12 @@ class ManifestRow:
 
 def describe(uidvalidity: int, uid: int, data: bytes, *, now: datetime) -> ManifestRow:
     """The row of a message that was just written."""
-    stored = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return ManifestRow(uidvalidity, uid, len(data), hashlib.sha256(data).hexdigest(), stored)
+    return ManifestRow(uidvalidity, uid, len(data), hashlib.sha256(data).hexdigest(), timestamp(now))
+
+
+def timestamp(when: datetime) -> str:
+    """How a row says when it was stored."""
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def append(path: str, rows: Iterable[ManifestRow], *, fsync: bool) -> None:
