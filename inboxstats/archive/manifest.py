@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from inboxstats.archive.files import BINARY, FILE_MODE, write_all
@@ -32,12 +32,12 @@ def describe(uidvalidity: int, uid: int, data: bytes, *, now: datetime) -> Manif
 
 def timestamp(when: datetime) -> str:
     """How a row says when it was stored."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def append(path: str, rows: Iterable[ManifestRow], *, fsync: bool) -> None:
     """Add lines; a torn last line, of a run that died while writing it, is cut off first. Raises OSError."""
-    lines = "".join(json.dumps(asdict(row), separators=(",", ":")) + "\n" for row in rows).encode()
+    lines = "".join(map(_line, rows)).encode()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, FILE_MODE)
     try:
         os.lseek(descriptor, _whole_length(descriptor), os.SEEK_SET)
@@ -47,6 +47,14 @@ def append(path: str, rows: Iterable[ManifestRow], *, fsync: bool) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _line(row: ManifestRow) -> str:
+    # All of it is digits, hex digits and a timestamp; the json module takes ten times as long.
+    return (
+        f'{{"uidvalidity":{row.uidvalidity},"uid":{row.uid},"size":{row.size},'
+        f'"sha256":"{row.sha256}","stored":"{row.stored}"}}\n'
+    )
 
 
 def _whole_length(descriptor: int) -> int:

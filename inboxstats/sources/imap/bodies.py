@@ -125,10 +125,6 @@ def _items(line: bytes, position: int, stream: Stream) -> Iterator[tuple[bytes, 
     while True:
         token = _TOKEN.match(line, position)
         if token is None:
-            # Some servers break the line behind a literal.
-            if depth and not line[position:].strip():
-                line, position = _line(stream), 0
-                continue
             raise _malformed(line[position:])
         position = token.end()
         kind = token.lastgroup
@@ -158,7 +154,11 @@ def _items(line: bytes, position: int, stream: Stream) -> Iterator[tuple[bytes, 
             assert isinstance(value, Pieces)
             deque(value.pieces, maxlen=0)
             line, position = _line(stream), 0
-    if kind != "close" or line[position:].strip():
+            if not line.strip():  # some servers break the line here
+                line = _line(stream)
+            if not line.startswith((b" ", b")")):
+                raise _malformed(line)
+    if kind != "close" or name is not None or line[position:].strip():
         raise _malformed(line)
 
 

@@ -8,9 +8,9 @@ import imaplib
 import re
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from imapclient import IMAPClient, SocketTimeout
@@ -24,6 +24,7 @@ from inboxstats.errors import (
     TLSError,
     UnreadableAnswerError,
 )
+from inboxstats.sources.imap.deadline import deadline
 
 Security = Literal["tls", "starttls", "none"]
 
@@ -185,12 +186,9 @@ class Connection:
         client = self._client
         assert client is not None
         seconds = COMMAND_SECONDS + expected_bytes / SLOWEST_BYTES_PER_SECOND
-        overdue = threading.Event()
-        deadline = threading.Timer(seconds, _expire, (client, overdue))
-        deadline.daemon = True
-        deadline.start()
         try:
-            yield client
+            with deadline(seconds, partial(_cut, client)) as overdue:
+                yield client
         except BaseException as problem:
             self.failures += 1
             if _is_refusal(problem):
@@ -207,18 +205,11 @@ class Connection:
                 ) from problem
             # The border of one job: imapclient raises whatever its parser meets.
             raise UnreadableAnswerError(f"{self.server} was asked to {doing}, and sent no IMAP: {problem}") from problem
-        finally:
-            deadline.cancel()
 
 
 def _is_refusal(problem: BaseException) -> bool:
     """A tagged NO or BAD. imaplib raises the same error for a line that it does not read to its end."""
     return type(problem) is imaplib.IMAP4.error and "got more than" not in str(problem)
-
-
-def _expire(client: IMAPClient, overdue: threading.Event) -> None:
-    overdue.set()
-    _cut(client)
 
 
 def _cut(client: IMAPClient) -> None:
