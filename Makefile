@@ -5,13 +5,14 @@ PYTEST = .venv/bin/pytest -n auto
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check corpora screenshots clean
+.PHONY: help demo test check corpora bench screenshots clean
 
 help:
 	@echo 'make demo          a generated mailbox, downloaded and reported: no account needed'
 	@echo 'make test          all tests but those over the whole of the corpora'
 	@echo 'make check         format, lint, types, import floors, tests: what CI runs'
 	@echo 'make corpora       the tests over the whole of the corpora (INBOXSTATS_CORPORA names their folder)'
+	@echo 'make bench         the download beside other programs (wants Dovecot; BENCH=--quick for a glance)'
 	@echo 'make screenshots   the pictures of the README, from the demo (wants Chromium)'
 	@echo 'make clean         removes .venv and all that can be made again'
 	@echo 'PYTHON=... chooses the Python that .venv is made from'
@@ -33,6 +34,9 @@ corpora: $(INSTALLED)
 	@test -n "$$INBOXSTATS_CORPORA" || \
 	    { echo 'INBOXSTATS_CORPORA is not set: it names the folder that holds dev-corpus.tar.xz' >&2; exit 1; }
 	@$(PYTEST) -m corpora
+
+bench: $(INSTALLED)
+	@.venv/bin/python benchmarks/fetch.py $(BENCH)
 
 screenshots: $(INSTALLED)
 	@.venv/bin/python tools/screenshots.py
