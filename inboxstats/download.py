@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Protocol
+from typing import Protocol, Self
 
 from inboxstats.archive import MailboxFolder
 from inboxstats.errors import InboxstatsError, MailboxRefusedError, NetworkError, ServerRefusalError, StorageError
@@ -165,6 +165,64 @@ class _Queue:
         return before - len(self)
 
 
+class Pool:
+    """Threads with a connection each. They may connect while it is still being found out what there is to do.
+
+    `progress` is called from the threads with messages and bytes just stored. Leaving the context stops the threads
+    within STOP_SECONDS, also by an exception (Ctrl-C); what is complete stays in the archive.
+    """
+
+    def __init__(
+        self,
+        connections: Sequence[Connection],
+        *,
+        progress: Callable[[int, int], None],
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._connections = connections
+        self._run = _Run(progress, wait)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def expect(self, messages: int) -> None:
+        """So many will be wanted: connect already. The first connection is left to the caller, who has logged in."""
+        self._run.connected.add(self._connections[0])
+        self._start(self._connections[1 : messages // CHUNK_MESSAGES])
+
+    def run(self, work: Sequence[Wanted]) -> Downloaded:
+        """Store all messages wanted. Returns what came of it, even where it ended early."""
+        several = chain.from_iterable(map(chunks, work))
+        threads = sum(1 for _ in islice(several, len(self._connections)))
+        self._run.begin(_Queue(work, threads))
+        self._start(self._connections[:threads])
+        self._run.leave()
+        # Not Thread.join: an exception out of it makes Python 3.11 take a living thread for a finished one.
+        while not self._run.ended.wait(0.2):
+            if self._run.stopped:  # the others may wait long for their server
+                self._abort()
+        return self._run.result()
+
+    def _start(self, connections: Sequence[Connection]) -> None:
+        for connection in connections:
+            if connection not in self._run.served:
+                self._run.enter(connection)
+                name = f"download-{len(self._run.served)}"
+                threading.Thread(target=self._run.serve, args=(connection,), name=name, daemon=True).start()
+
+    def _abort(self) -> None:
+        for connection in self._run.served:
+            connection.abort()
+
+    def __exit__(self, *_: object) -> None:
+        if not self._run.ended.is_set():
+            self._run.stop()
+            self._abort()
+            if self._run.queue is None:
+                self._run.leave()
+            self._run.ended.wait(STOP_SECONDS)
+
+
 def download(
     work: Sequence[Wanted],
     connections: Sequence[Connection],
@@ -172,39 +230,20 @@ def download(
     progress: Callable[[int, int], None],
     wait: Callable[[float], None] = time.sleep,
 ) -> Downloaded:
-    """Store all messages wanted, with a thread a connection. Returns what came of it, even where it ended early.
-
-    `progress` is called from the threads with messages and bytes just stored. An exception in the calling thread
-    (Ctrl-C) stops the threads within STOP_SECONDS, leaves what is complete in the archive, and goes on upwards.
-    """
-    several = chain.from_iterable(map(chunks, work))
-    threads = max(1, sum(1 for _ in islice(several, len(connections))))
-    run = _Run(_Queue(work, threads), threads, progress, wait)
-    for number, connection in enumerate(connections[:threads], start=1):
-        threading.Thread(target=run.serve, args=(connection,), name=f"download-{number}", daemon=True).start()
-    try:
-        # Not Thread.join: an exception out of it makes Python 3.11 take a living thread for a finished one.
-        while not run.ended.wait(0.2):
-            if run.stopped:  # the others may wait long for their server
-                for connection in connections:
-                    connection.abort()
-    except BaseException:
-        run.stop()
-        for connection in connections:
-            connection.abort()
-        run.ended.wait(STOP_SECONDS)
-        raise
-    return run.result()
+    """A `Pool` for work that is known."""
+    with Pool(connections, progress=progress, wait=wait) as pool:
+        return pool.run(work)
 
 
 @dataclass(slots=True)
 class _Run:
     """What the threads share: the queue, and what came of it. All of it changes under the lock."""
 
-    queue: _Queue
-    threads: int
     progress: Callable[[int, int], None]
     wait: Callable[[float], None]
+    queue: _Queue | None = None
+    served: list[Connection] = field(default_factory=list)
+    alive: int = 1  # the threads, and the caller until all work is known
     lock: threading.Condition = field(default_factory=threading.Condition)
     ended: threading.Event = field(default_factory=threading.Event)
     in_flight: int = 0
@@ -219,6 +258,25 @@ class _Run:
     bug: BaseException | None = None
     stopped: bool = False
 
+    def begin(self, queue: _Queue) -> None:
+        """All work is known."""
+        with self.lock:
+            self.queue = queue
+            self.lock.notify_all()
+
+    def enter(self, connection: Connection) -> None:
+        """A thread is to serve a connection."""
+        with self.lock:
+            self.served.append(connection)
+            self.alive += 1
+
+    def leave(self) -> None:
+        """A thread has ended, or the caller knows of no more work."""
+        with self.lock:
+            self.alive -= 1
+            if not self.alive:
+                self.ended.set()
+
     def serve(self, connection: Connection) -> None:
         """A thread's life: take chunks, fetch them, store them, until there are none."""
         under_way: deque[Chunk] = deque()
@@ -232,10 +290,7 @@ class _Run:
             with self.lock:
                 self.connected.discard(connection)
             connection.close()
-            with self.lock:
-                self.threads -= 1
-                if not self.threads:
-                    self.ended.set()
+            self.leave()
 
     def _connect(self, connection: Connection) -> bool:
         """Whether the thread has a connection to go on with.
@@ -298,15 +353,16 @@ class _Run:
                 return
 
     def _take(self, *, of: MailboxFolder | None) -> Chunk | None:
-        """The next chunk. Without `of` it waits while one that is in flight may yet come back."""
+        """The next chunk. Waits until all work is known; without `of`, while one in flight may yet come back."""
         with self.lock:
             while not self.stopped:
-                chunk = self.queue.take(of=of)
-                if chunk is not None:
-                    self.in_flight += 1
-                    return chunk
-                if of is not None or not self.in_flight:
-                    break
+                if self.queue is not None:
+                    chunk = self.queue.take(of=of)
+                    if chunk is not None:
+                        self.in_flight += 1
+                        return chunk
+                    if of is not None or not self.in_flight:
+                        break
                 self.lock.wait()
             return None
 
@@ -340,6 +396,7 @@ class _Run:
         """Take a mailbox off the queue: it is gone, and asking for each message would change nothing."""
         folder = under_way[0].folder
         with self.lock:
+            assert self.queue is not None
             lost = self.queue.give_up(folder) + sum(len(chunk.left) for chunk in under_way)
             first, before = self.refused.get(folder.mailbox.name, (reason, 0))
             self.refused[folder.mailbox.name] = (first, before + lost)
@@ -375,7 +432,8 @@ class _Run:
         """Chunks, so many of them, are no longer in flight; what is left of them goes to the end of the queue."""
         with self.lock:
             self.in_flight -= of
-            self.queue.give_back(*left)
+            if self.queue is not None:
+                self.queue.give_back(*left)
             self.lock.notify_all()
 
     def _all_done(self, under_way: deque[Chunk]) -> None:
@@ -399,6 +457,6 @@ class _Run:
             failed=tuple(self.failed),
             refused=self.refused,
             absent={mailbox: frozenset(keys) for mailbox, keys in self.absent.items()},
-            left=len(self.queue),
+            left=len(self.queue or ()),
             error=self.error,
         )
