@@ -6,6 +6,7 @@ state of the connection.
 
 import contextlib
 import imaplib
+import socket
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain, count
@@ -161,11 +162,13 @@ class ImapSource:
     def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool:
         """Send for messages, which `answer` brings; several times, and the server need never wait for the next one.
 
-        False where nothing was sent, as what is under way must be answered first: another mailbox is to be selected,
-        or a command was refused. `expected_bytes` lengthens the deadline. Raises NetworkError; MailboxRefusedError
-        where the mailbox is gone or was renumbered since it was listed.
+        False where nothing was sent, as what is under way must be answered first: another mailbox is to be selected, a
+        command was refused, or the connection proved slow and shall be compressed. `expected_bytes` lengthens the
+        deadline. Raises NetworkError; MailboxRefusedError where the mailbox is gone or was renumbered since it was
+        listed.
         """
-        if self._pipeline and (self._selected is None or self._selected[2] != mailbox):
+        before = self._pipeline
+        if before and (self._selected is None or self._selected[2] != mailbox or before.wants_compression):
             return False
         wanted = {int(key.partition("-")[2]): key for key in keys}
         with self._fetching(mailbox) as client:
@@ -174,7 +177,10 @@ class ImapSource:
                 raise MailboxRefusedError(f"{mailbox.name!r} was renumbered while it was fetched. Run again.")
             imap = client._imap  # noqa: SLF001 -- imapclient hands its transport to nobody
             if self._pipeline is None or self._pipeline.imap is not imap:
+                imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._pipeline = Pipeline(imap)
+            if self._pipeline.wants_compression:
+                self._pipeline.compress(is_offered=client.has_capability("COMPRESS=DEFLATE"))
             self._pipeline.ask(wanted, expected_bytes=expected_bytes)
         return True
 

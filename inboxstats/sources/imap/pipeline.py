@@ -5,11 +5,22 @@ It speaks over imaplib's connection, by the methods that imaplib documents for w
 """
 
 import imaplib
+import logging
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 
 from inboxstats.mail import Content, MessageKey
 from inboxstats.sources.imap.bodies import Body, Completion, answers
+from inboxstats.sources.imap.compression import compress
+
+WARM_UP, SAMPLE = 1_000_000, 1_000_000
+"""Bytes that come before a connection has its speed, and bytes by which it is then measured."""
+
+SLOW = 2_200_000
+"""Bytes a second on a connection below which compression wins: 1.6 times at 2 MB/s; on loopback it loses 14 times."""
+
+_LOG = logging.getLogger(__name__)
 
 
 class Pipeline:
@@ -23,6 +34,25 @@ class Pipeline:
         self._completed: dict[bytes, Completion] = {}
         self._wanted: dict[int, MessageKey] = {}
         self.completion: Completion | None = None
+        self._has_tried = False
+        self._came = 0
+        self._waited = 0.0
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the connection is known to be slow, by the time that was spent waiting for it."""
+        return self._came > WARM_UP + SAMPLE and self._came - WARM_UP < SLOW * self._waited
+
+    @property
+    def wants_compression(self) -> bool:
+        """Whether compression shall be tried once nothing is under way. It is tried once."""
+        return self.is_slow and not self._has_tried
+
+    def compress(self, *, is_offered: bool) -> None:
+        """Try it. Raises what imaplib raises."""
+        self._has_tried = True
+        is_compressed = is_offered and compress(self.imap)
+        _LOG.info("a slow connection, %s", "compressed from now on" if is_compressed else "and no compression offered")
 
     def __len__(self) -> int:
         """How many commands are under way."""
@@ -49,8 +79,10 @@ class Pipeline:
         """
         tag = next(iter(self._asked))
         while tag not in self._completed:
+            began = time.monotonic()
             answer = next(self._answers)
             if isinstance(answer, Body):
+                self._note(answer.content, time.monotonic() - began)
                 key = self._wanted.pop(answer.uid, None)
                 if key is not None:
                     yield key, answer.content
@@ -59,6 +91,12 @@ class Pipeline:
         for uid in self._asked.pop(tag)[0]:
             self._wanted.pop(uid, None)
         self.completion = self._completed.pop(tag)
+
+    def _note(self, content: Content, seconds: float) -> None:
+        if isinstance(content, bytes):  # the others are still to come
+            if self._came > WARM_UP:
+                self._waited += seconds
+            self._came += len(content)
 
 
 def sequence_set(uids: Iterable[int]) -> bytes:
