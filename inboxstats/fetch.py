@@ -136,8 +136,7 @@ def fetch(
             for mailbox in names:
                 watcher.listing(mailbox.name)
                 folder = archive.mailbox(account, mailbox)
-                expect = (lambda _: None) if dry_run else pool.expect
-                if not _planned(plan, source, folder, since=since, dry_run=dry_run, wait=wait, expect=expect):
+                if not _planned(plan, source, folder, since=since, dry_run=dry_run, wait=wait, pool=pool):
                     break
             missing = [info.size or 0 for wanted in plan.wanted for info in wanted.messages.values()]
             if missing and not dry_run:
@@ -190,12 +189,12 @@ def _planned(
     since: date | None,
     dry_run: bool,
     wait: Callable[[float], None],
-    expect: Callable[[int], None],
+    pool: Pool,
 ) -> bool:
     """List a mailbox, once more where the connection drops. False where the server is gone: then it is `plan.error`."""
     for attempt in range(LISTING_TRIES):
         try:
-            _plan_mailbox(plan, source, folder, since=since, dry_run=dry_run, expect=expect)
+            _plan_mailbox(plan, source, folder, since=since, dry_run=dry_run, pool=pool)
         except (ServerRefusalError, UnreadableAnswerError) as problem:
             plan.troubles.append((folder.mailbox.name, str(problem)))
         except NetworkError as problem:
@@ -219,14 +218,16 @@ def _plan_mailbox(
     *,
     since: date | None,
     dry_run: bool,
-    expect: Callable[[int], None],
+    pool: Pool,
 ) -> None:
     """Find out what is missing of a mailbox; keep its listing. An unchanged mailbox costs one round trip."""
     if not dry_run:
         folder.note_name()
         folder.sweep()
     before = folder.state()
+    began = time.monotonic()
     state = source.status(folder.mailbox)
+    round_trip = time.monotonic() - began
     # Only HIGHESTMODSEQ tells that no flag has changed either (RFC 7162, section 3.1.2).
     unchanged = state == before and state.highestmodseq and state.uidvalidity
     known = folder.listed()
@@ -234,8 +235,8 @@ def _plan_mailbox(
         _LOG.info("%s has not changed", folder.mailbox.name)
         listing: Mapping[MessageKey, MessageInfo] = known
     else:
-        if since is None:
-            expect((state.messages or 0) - len(known))
+        if since is None and not dry_run:
+            pool.expect((state.messages or 0) - len(known), round_trip=round_trip)
         listing = source.listing(folder.mailbox)
         if known and not listing:
             plan.emptied.append((folder.mailbox.name, len(known)))

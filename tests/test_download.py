@@ -10,7 +10,17 @@ import pytest
 
 from inboxstats.archive import MailboxFolder
 from inboxstats.archive.layout import message_key
-from inboxstats.download import CHUNK_BYTES, CHUNK_MESSAGES, RECONNECTS, Downloaded, Pool, Wanted, chunks, download
+from inboxstats.download import (
+    CHUNK_BYTES,
+    CHUNK_MESSAGES,
+    NEAR_SECONDS,
+    RECONNECTS,
+    Downloaded,
+    Pool,
+    Wanted,
+    chunks,
+    download,
+)
 from inboxstats.errors import (
     CredentialsError,
     InboxstatsError,
@@ -25,7 +35,7 @@ INBOX = Mailbox("INBOX")
 
 
 class Scripted:
-    """A connection whose answers a test gives: `answer(keys)` is the messages, or raises."""
+    """A connection to a far server whose answers a test gives: `answer(keys)` is the messages, or raises."""
 
     def __init__(self, answer: Callable[[Sequence[MessageKey]], list[MessageKey]], *, refuses: int = 0) -> None:
         self.answer_to = answer
@@ -51,6 +61,8 @@ class Scripted:
 
     def answer(self, mailbox: Mailbox) -> Iterator[tuple[MessageKey, Content]]:
         assert mailbox == INBOX
+        if len(self.asked) == len(self.under_way):  # its first answer
+            time.sleep(NEAR_SECONDS * 2)
         try:
             answer = self.answer_to(self.under_way.popleft())
         except ServerRefusalError:
@@ -273,7 +285,7 @@ def _await(condition: Callable[[], bool], what: str) -> None:
 def test_connections_are_made_while_the_work_is_still_being_found(folder: MailboxFolder) -> None:
     connections = [Scripted(everything) for _ in range(8)]
     with Pool(connections, progress=lambda *_: None) as pool:
-        pool.expect(CHUNK_MESSAGES * 3)
+        pool.expect(CHUNK_MESSAGES * 3, round_trip=1)
         _await(lambda: sum(each.connects for each in connections) == 2, "two connections are made")
         assert connections[0].connects == 0  # it is the caller's
         done = pool.run([wanted(folder, CHUNK_MESSAGES * 3)])
@@ -285,7 +297,7 @@ def test_connections_are_made_while_the_work_is_still_being_found(folder: Mailbo
 def test_connections_for_which_there_is_no_work_are_closed() -> None:
     connections = [Scripted(everything) for _ in range(4)]
     with Pool(connections, progress=lambda *_: None) as pool:
-        pool.expect(1000)
+        pool.expect(1000, round_trip=1)
         assert pool.run(()) == Downloaded(stored=0, bytes=0, failed=(), absent={})
     assert [each.closed for each in connections] == [False, True, True, True]
 
@@ -293,7 +305,7 @@ def test_connections_for_which_there_is_no_work_are_closed() -> None:
 def test_connections_are_closed_where_finding_the_work_fails() -> None:
     connections = [Scripted(everything) for _ in range(4)]
     with pytest.raises(ZeroDivisionError), Pool(connections, progress=lambda *_: None) as pool:  # noqa: PT012
-        pool.expect(1000)
+        pool.expect(1000, round_trip=1)
         _await(lambda: sum(each.connects for each in connections) == 3, "three connections are made")
         raise ZeroDivisionError
     assert [each.closed for each in connections] == [False, True, True, True]
@@ -302,7 +314,7 @@ def test_connections_are_closed_where_finding_the_work_fails() -> None:
 def test_connections_that_are_refused_early_leave_the_work_to_the_first(folder: MailboxFolder) -> None:
     connections = [Scripted(everything), *(Scripted(everything, refuses=100) for _ in range(3))]
     with Pool(connections, progress=lambda *_: None, wait=lambda _: None) as pool:
-        pool.expect(1000)
+        pool.expect(1000, round_trip=1)
         _await(lambda: all(each.closed for each in connections[1:]), "all are refused")
         done = pool.run([wanted(folder, 500)])
     assert (done.stored, done.error) == (500, None)
@@ -322,6 +334,32 @@ def test_what_is_under_way_behind_a_dropped_chunk_is_fetched_too_and_not_blamed(
     assert connection.connects >= 3
     assert max(map(len, connection.asked)) == CHUNK_MESSAGES
     assert min(map(len, connection.asked)) == CHUNK_MESSAGES  # none was halved
+
+
+def test_a_near_server_is_served_by_one_thread(folder: MailboxFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inboxstats.download.NEAR_SECONDS", 10)
+    monkeypatch.setattr("inboxstats.download.WAITING", 1)
+    connections = [Scripted(everything) for _ in range(4)]
+    with Pool(connections, progress=lambda *_: None) as pool:
+        pool.expect(1000, round_trip=1)
+        done = pool.run([wanted(folder, 1000)])
+    assert (done.stored, done.error) == (1000, None)
+    assert [each.connects > 0 for each in connections] == [True, False, False, False]
+
+
+def test_a_near_server_that_is_slow_is_served_by_more_and_more(
+    folder: MailboxFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inboxstats.download.NEAR_SECONDS", 10)
+
+    def slowly(keys: Sequence[MessageKey]) -> list[MessageKey]:
+        time.sleep(0.2)
+        return list(keys)
+
+    connections = [Scripted(slowly) for _ in range(3)]
+    assert run(folder, CHUNK_MESSAGES * 12, *connections).stored == CHUNK_MESSAGES * 12
+    assert all(each.connects for each in connections)
+    assert len(connections[0].asked) > len(connections[1].asked) > 1
 
 
 def test_chunks_become_smaller_towards_the_end(folder: MailboxFolder) -> None:

@@ -29,6 +29,12 @@ class Silent:
     def stored(self, messages: int, size: int) -> None: ...
 
 
+@pytest.fixture(autouse=True)
+def far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A far server, which all threads are needed for, though it answers at once."""
+    monkeypatch.setattr("inboxstats.download.NEAR_SECONDS", 0)
+
+
 @pytest.fixture
 def inbox() -> Box:
     return box(*MESSAGES)
