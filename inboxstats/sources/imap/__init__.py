@@ -41,6 +41,7 @@ class ImapSource:
         self._selected: tuple[IMAPClient, int, Mailbox] | None = None
         self._uidvalidity = self._exists = 0
         self._pipeline: Pipeline | None = None
+        self._fetched: Mailbox | None = None
         self._raw_names: dict[str, bytes] = {}
 
     def __repr__(self) -> str:
@@ -168,7 +169,7 @@ class ImapSource:
         listed.
         """
         before = self._pipeline
-        if before and (self._selected is None or self._selected[2] != mailbox or before.wants_compression):
+        if before and (self._fetched != mailbox or before.wants_compression):
             return False
         wanted = {int(key.partition("-")[2]): key for key in keys}
         with self._fetching(mailbox) as client:
@@ -182,6 +183,7 @@ class ImapSource:
             if self._pipeline.wants_compression:
                 self._pipeline.compress(is_offered=client.has_capability("COMPRESS=DEFLATE"))
             self._pipeline.ask(wanted, expected_bytes=expected_bytes)
+            self._fetched = mailbox
         return True
 
     def answer(self, mailbox: Mailbox) -> Iterator[tuple[MessageKey, Content]]:
@@ -197,7 +199,7 @@ class ImapSource:
                 yield key, content if isinstance(content, bytes) else self._guarded(content, mailbox)
         completion = pipeline.completion
         if completion is not None and completion.status != "OK":
-            self._selected = None  # it may be gone
+            self._fetched = self._selected = None  # it may be gone
             raise ServerRefusalError(
                 f"{self._connection.server} failed to send messages of {mailbox.name!r}: {completion.text}"
             )
