@@ -5,6 +5,7 @@ queue is shared, so that a slow connection holds nobody up; several chunks are u
 server never waits; and they are bounded by bytes, so that no thread is left behind with much of the work.
 """
 
+import contextlib
 import random
 import threading
 import time
@@ -49,6 +50,7 @@ class Connection(Protocol):
     """What a thread needs of a source: see `sources.imap.ImapSource`."""
 
     def connect(self) -> None: ...
+    def prepare(self, mailbox: Mailbox) -> None: ...
     def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool: ...
     def answer(self, mailbox: Mailbox) -> Iterator[tuple[MessageKey, Content]]: ...
     def abort(self) -> None: ...
@@ -197,12 +199,13 @@ class Pool:
     def __enter__(self) -> Self:
         return self
 
-    def expect(self, messages: int, *, round_trip: float) -> None:
+    def expect(self, mailbox: Mailbox, messages: int, *, round_trip: float) -> None:
         """So many will be wanted of a server that answers in so many seconds: connect already, unless it is near.
 
         The first connection is left to the caller, who has logged in.
         """
         if round_trip >= NEAR_SECONDS:
+            self._run.expected = mailbox
             self._run.connected.add(self._connections[0])
             self._run.start(self._connections[1 : messages // CHUNK_MESSAGES])
 
@@ -252,6 +255,7 @@ class _Run:
     progress: Callable[[int, int], None]
     wait: Callable[[float], None]
     queue: _Queue | None = None
+    expected: Mailbox | None = None
     reserve: deque[Connection] = field(default_factory=deque)
     begun: threading.Event = field(default_factory=threading.Event)
     served: list[Connection] = field(default_factory=list)
@@ -301,8 +305,12 @@ class _Run:
         """A thread's life: take chunks, fetch them, store them, until there are none."""
         under_way: deque[Chunk] = deque()
         try:
-            while self._connect(connection) and self._step(connection, under_way):
-                pass
+            is_connected = self._connect(connection)
+            if is_connected and self.queue is None and self.expected is not None:
+                with contextlib.suppress(NetworkError):  # what is wrong is seen again, once there is work
+                    connection.prepare(self.expected)
+            while is_connected and self._step(connection, under_way):
+                is_connected = self._connect(connection)
         except BaseException as bug:  # noqa: BLE001 -- the border of the thread: the calling thread raises it again
             self.stop(bug=bug)
         finally:

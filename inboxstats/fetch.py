@@ -236,7 +236,7 @@ def _plan_mailbox(
         listing: Mapping[MessageKey, MessageInfo] = known
     else:
         if since is None and not dry_run:
-            pool.expect((state.messages or 0) - len(known), round_trip=round_trip)
+            pool.expect(folder.mailbox, (state.messages or 0) - len(known), round_trip=round_trip)
         listing = source.listing(folder.mailbox)
         if known and not listing:
             plan.emptied.append((folder.mailbox.name, len(known)))

@@ -43,6 +43,7 @@ class Scripted:
         self.asked: list[list[MessageKey]] = []
         self.under_way: deque[list[MessageKey]] = deque()
         self.connects = 0
+        self.prepared: list[Mailbox] = []
         self.closed = False
         self.aborted = threading.Event()
 
@@ -51,6 +52,9 @@ class Scripted:
         if self.refuses:
             self.refuses -= 1
             raise NetworkError("too many connections")
+
+    def prepare(self, mailbox: Mailbox) -> None:
+        self.prepared.append(mailbox)
 
     def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool:
         assert mailbox == INBOX
@@ -285,9 +289,10 @@ def _await(condition: Callable[[], bool], what: str) -> None:
 def test_connections_are_made_while_the_work_is_still_being_found(folder: MailboxFolder) -> None:
     connections = [Scripted(everything) for _ in range(8)]
     with Pool(connections, progress=lambda *_: None) as pool:
-        pool.expect(CHUNK_MESSAGES * 3, round_trip=1)
-        _await(lambda: sum(each.connects for each in connections) == 2, "two connections are made")
+        pool.expect(INBOX, CHUNK_MESSAGES * 3, round_trip=1)
+        _await(lambda: sum(len(each.prepared) for each in connections) == 2, "two connections are made")
         assert connections[0].connects == 0  # it is the caller's
+        assert connections[1].prepared == [INBOX]
         done = pool.run([wanted(folder, CHUNK_MESSAGES * 3)])
     assert (done.stored, done.error) == (CHUNK_MESSAGES * 3, None)
     assert [each.connects > 0 for each in connections] == [True] * 3 + [False] * 5
@@ -297,7 +302,7 @@ def test_connections_are_made_while_the_work_is_still_being_found(folder: Mailbo
 def test_connections_for_which_there_is_no_work_are_closed() -> None:
     connections = [Scripted(everything) for _ in range(4)]
     with Pool(connections, progress=lambda *_: None) as pool:
-        pool.expect(1000, round_trip=1)
+        pool.expect(INBOX, 1000, round_trip=1)
         assert pool.run(()) == Downloaded(stored=0, bytes=0, failed=(), absent={})
     assert [each.closed for each in connections] == [False, True, True, True]
 
@@ -305,8 +310,8 @@ def test_connections_for_which_there_is_no_work_are_closed() -> None:
 def test_connections_are_closed_where_finding_the_work_fails() -> None:
     connections = [Scripted(everything) for _ in range(4)]
     with pytest.raises(ZeroDivisionError), Pool(connections, progress=lambda *_: None) as pool:  # noqa: PT012
-        pool.expect(1000, round_trip=1)
-        _await(lambda: sum(each.connects for each in connections) == 3, "three connections are made")
+        pool.expect(INBOX, 1000, round_trip=1)
+        _await(lambda: sum(len(each.prepared) for each in connections) == 3, "three connections are made")
         raise ZeroDivisionError
     assert [each.closed for each in connections] == [False, True, True, True]
 
@@ -314,7 +319,7 @@ def test_connections_are_closed_where_finding_the_work_fails() -> None:
 def test_connections_that_are_refused_early_leave_the_work_to_the_first(folder: MailboxFolder) -> None:
     connections = [Scripted(everything), *(Scripted(everything, refuses=100) for _ in range(3))]
     with Pool(connections, progress=lambda *_: None, wait=lambda _: None) as pool:
-        pool.expect(1000, round_trip=1)
+        pool.expect(INBOX, 1000, round_trip=1)
         _await(lambda: all(each.closed for each in connections[1:]), "all are refused")
         done = pool.run([wanted(folder, 500)])
     assert (done.stored, done.error) == (500, None)
@@ -341,7 +346,7 @@ def test_a_near_server_is_served_by_one_thread(folder: MailboxFolder, monkeypatc
     monkeypatch.setattr("inboxstats.download.WAITING", 1)
     connections = [Scripted(everything) for _ in range(4)]
     with Pool(connections, progress=lambda *_: None) as pool:
-        pool.expect(1000, round_trip=1)
+        pool.expect(INBOX, 1000, round_trip=1)
         done = pool.run([wanted(folder, 1000)])
     assert (done.stored, done.error) == (1000, None)
     assert [each.connects > 0 for each in connections] == [True, False, False, False]

@@ -59,8 +59,6 @@ class ImapSource:
 
     def close(self) -> None:
         """Log out. Never raises."""
-        if self._pipeline:  # LOGOUT would wait for all that is under way
-            self._connection.abort()
         self._connection.close()
         self._pipeline = None
 
@@ -159,6 +157,11 @@ class ImapSource:
         self.ask(mailbox, keys)
         for key, content in self.answer(mailbox):
             yield key, content if isinstance(content, bytes) else b"".join(content.pieces)
+
+    def prepare(self, mailbox: Mailbox) -> None:
+        """Log in and select a mailbox, that `ask` need not. Raises NetworkError."""
+        with self._connection.conversation(f"open {mailbox.name!r}") as client:
+            self._examine(client, mailbox)
 
     def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool:
         """Send for messages, which `answer` brings; several times, and the server need never wait for the next one.

@@ -162,11 +162,11 @@ class Connection:
             ) from problem
 
     def close(self) -> None:
-        """Log out, or hang up where that fails. Never raises."""
+        """Log out, without a round trip for the server's farewell. Never raises."""
         client, self._client = self._client, None
         if client is not None:
             with contextlib.suppress(OSError, imaplib.IMAP4.error):
-                client.logout()
+                client._imap.send(b"END LOGOUT\r\n")  # noqa: SLF001 -- imapclient's own would wait
             _hang_up(client)
 
     def abort(self) -> None:
