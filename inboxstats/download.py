@@ -22,9 +22,9 @@ from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey
 CHUNK_BYTES, CHUNK_MESSAGES = 1_000_000, 50
 """The bounds of one FETCH: batches win more than threads do, and beyond these sizes nothing (measured)."""
 
-UNDER_WAY, UNDER_WAY_BYTES = 12, 4_000_000
-"""Up to how many chunks, and from how many bytes on no more of them, are under way on a connection. With 3 and 2 MB,
-all takes 1.3 times as long at a round trip of 100 ms."""
+UNDER_WAY, UNDER_WAY_BYTES = 12, 2_000_000
+"""Up to how many chunks, and from how many bytes on no more of them, are under way on a connection. With only 3, which
+are small towards the end, all takes 1.3 times as long at a round trip of 100 ms."""
 
 SHARES = 4
 """Towards the end a chunk is one of so many parts of a thread's share in what is left, so that all end together."""
