@@ -5,7 +5,7 @@ PYTEST = .venv/bin/pytest -n auto
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check corpora fuzz soak screenshots clean
+.PHONY: help demo test check bench corpora fuzz soak screenshots clean
 
 help:
 	@echo 'make demo          a generated mailbox, downloaded and reported: no account needed'
@@ -14,6 +14,7 @@ help:
 	@echo 'make soak          200 kills at random moments while 2,000 messages come in (SOAK="--seed 7" has one again)'
 	@echo 'make corpora       the tests over the whole of the corpora (INBOXSTATS_CORPORA names their folder)'
 	@echo 'make fuzz          100,000 mutated messages, and 64 MB of all that is hostile (SEED=..., COUNT=...)'
+	@echo 'make bench         the download beside other programs (wants Dovecot; BENCH=--quick for a glance)'
 	@echo 'make screenshots   the pictures of the README, from the demo (wants Chromium)'
 	@echo 'make clean         removes .venv and all that can be made again'
 	@echo 'PYTHON=... chooses the Python that .venv is made from'
@@ -43,6 +44,9 @@ corpora: $(INSTALLED)
 fuzz: $(INSTALLED)
 	@.venv/bin/python tests/fuzz.py $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 	@$(PYTEST) -m fuzz
+
+bench: $(INSTALLED)
+	@.venv/bin/python benchmarks/fetch.py $(BENCH)
 
 screenshots: $(INSTALLED)
 	@.venv/bin/python tools/screenshots.py

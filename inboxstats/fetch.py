@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Protocol
 
 from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner
-from inboxstats.download import Connection, Downloaded, Failure, Wanted, download
+from inboxstats.download import Connection, Downloaded, Failure, Pool, Wanted
 from inboxstats.errors import (
     ExitCode,
     InboxstatsError,
@@ -131,18 +131,17 @@ def fetch(
             archive.admit(account, owner)
         names = chosen(source.mailboxes(), mailboxes)
         plan = _Plan()
-        for mailbox in names:
-            watcher.listing(mailbox.name)
-            folder = archive.mailbox(account, mailbox)
-            if not _planned(plan, source, folder, since=since, dry_run=dry_run, wait=wait):
-                break
-        missing = [info.size or 0 for wanted in plan.wanted for info in wanted.messages.values()]
-        if dry_run or not missing:
-            got = Downloaded(stored=0, bytes=0, failed=(), absent={})
-        else:
-            watcher.begin(len(missing), sum(missing))
-            connections = [source, *(source.sibling() for _ in range(threads - 1))]
-            got = download(plan.wanted, connections, progress=watcher.stored)
+        connections = [source, *(source.sibling() for _ in range(threads - 1))]
+        with Pool(connections, progress=watcher.stored) as pool:
+            for mailbox in names:
+                watcher.listing(mailbox.name)
+                folder = archive.mailbox(account, mailbox)
+                if not _planned(plan, source, folder, since=since, dry_run=dry_run, wait=wait, pool=pool):
+                    break
+            missing = [info.size or 0 for wanted in plan.wanted for info in wanted.messages.values()]
+            if missing and not dry_run:
+                watcher.begin(len(missing), sum(missing))
+            got = pool.run(() if dry_run else plan.wanted)
         refused, gone = _confirm(source, plan.wanted, got)
     finally:
         source.close()
@@ -190,11 +189,12 @@ def _planned(
     since: date | None,
     dry_run: bool,
     wait: Callable[[float], None],
+    pool: Pool,
 ) -> bool:
     """List a mailbox, once more where the connection drops. False where the server is gone: then it is `plan.error`."""
     for attempt in range(LISTING_TRIES):
         try:
-            _plan_mailbox(plan, source, folder, since=since, dry_run=dry_run)
+            _plan_mailbox(plan, source, folder, since=since, dry_run=dry_run, pool=pool)
         except (ServerRefusalError, UnreadableAnswerError) as problem:
             plan.troubles.append((folder.mailbox.name, str(problem)))
         except NetworkError as problem:
@@ -211,13 +211,23 @@ def _lost(got: Downloaded) -> Iterator[tuple[str, str]]:
         yield mailbox, f"{reason} {messages:,} of its messages are not fetched."
 
 
-def _plan_mailbox(plan: _Plan, source: Server, folder: MailboxFolder, *, since: date | None, dry_run: bool) -> None:
+def _plan_mailbox(
+    plan: _Plan,
+    source: Server,
+    folder: MailboxFolder,
+    *,
+    since: date | None,
+    dry_run: bool,
+    pool: Pool,
+) -> None:
     """Find out what is missing of a mailbox; keep its listing. An unchanged mailbox costs one round trip."""
     if not dry_run:
         folder.note_name()
         folder.sweep()
     before = folder.state()
+    began = time.monotonic()
     state = source.status(folder.mailbox)
+    round_trip = time.monotonic() - began
     # Only HIGHESTMODSEQ tells that no flag has changed either (RFC 7162, section 3.1.2).
     unchanged = state == before and state.highestmodseq and state.uidvalidity
     known = folder.listed()
@@ -225,6 +235,8 @@ def _plan_mailbox(plan: _Plan, source: Server, folder: MailboxFolder, *, since: 
         _LOG.info("%s has not changed", folder.mailbox.name)
         listing: Mapping[MessageKey, MessageInfo] = known
     else:
+        if since is None and not dry_run:
+            pool.expect(folder.mailbox, (state.messages or 0) - len(known), round_trip=round_trip)
         listing = source.listing(folder.mailbox)
         if known and not listing:
             plan.emptied.append((folder.mailbox.name, len(known)))

@@ -105,6 +105,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Pieces:
+    """The bytes of a message too large to be held at once: `size` of them, in pieces that can be taken once."""
+
+    size: int
+    pieces: Iterator[bytes]
+
+
+Content = bytes | Pieces
+"""A message's bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Location:
     """Where a message's bytes stand on this machine: `length` bytes of `path` from `start`, or to its end.
 

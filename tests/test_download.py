@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,21 +10,40 @@ import pytest
 
 from inboxstats.archive import MailboxFolder
 from inboxstats.archive.layout import message_key
-from inboxstats.download import CHUNK_BYTES, CHUNK_MESSAGES, RECONNECTS, Downloaded, Wanted, chunks, download
-from inboxstats.errors import CredentialsError, InboxstatsError, NetworkError, ServerRefusalError, StorageError
-from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.download import (
+    CHUNK_BYTES,
+    CHUNK_MESSAGES,
+    NEAR_SECONDS,
+    RECONNECTS,
+    Downloaded,
+    Pool,
+    Wanted,
+    chunks,
+    download,
+)
+from inboxstats.errors import (
+    CredentialsError,
+    InboxstatsError,
+    MailboxRefusedError,
+    NetworkError,
+    ServerRefusalError,
+    StorageError,
+)
+from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey
 
 INBOX = Mailbox("INBOX")
 
 
 class Scripted:
-    """A connection whose answers a test gives: `answer(keys)` is the messages, or raises."""
+    """A connection to a far server whose answers a test gives: `answer(keys)` is the messages, or raises."""
 
     def __init__(self, answer: Callable[[Sequence[MessageKey]], list[MessageKey]], *, refuses: int = 0) -> None:
-        self.answer = answer
+        self.answer_to = answer
         self.refuses = refuses
         self.asked: list[list[MessageKey]] = []
+        self.under_way: deque[list[MessageKey]] = deque()
         self.connects = 0
+        self.prepared: list[Mailbox] = []
         self.closed = False
         self.aborted = threading.Event()
 
@@ -33,13 +53,28 @@ class Scripted:
             self.refuses -= 1
             raise NetworkError("too many connections")
 
-    def fetch(
-        self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0
-    ) -> Iterator[tuple[MessageKey, bytes]]:
+    def prepare(self, mailbox: Mailbox) -> None:
+        self.prepared.append(mailbox)
+
+    def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool:
         assert mailbox == INBOX
         assert expected_bytes >= 0
         self.asked.append(list(keys))
-        for key in self.answer(keys):
+        self.under_way.append(list(keys))
+        return True
+
+    def answer(self, mailbox: Mailbox) -> Iterator[tuple[MessageKey, Content]]:
+        assert mailbox == INBOX
+        if len(self.asked) == len(self.under_way):  # its first answer
+            time.sleep(NEAR_SECONDS * 2)
+        try:
+            answer = self.answer_to(self.under_way.popleft())
+        except ServerRefusalError:
+            raise
+        except NetworkError:
+            self.under_way.clear()
+            raise
+        for key in answer:
             yield key, body(key)
 
     def abort(self) -> None:
@@ -74,11 +109,11 @@ def run(folder: MailboxFolder, count: int, *connections: Scripted) -> Downloaded
 
 
 def test_chunks_are_bounded_by_count_and_by_bytes(folder: MailboxFolder) -> None:
-    by_count = [len(chunk.infos) for chunk in chunks(wanted(folder, 120, size=1))]
+    by_count = [len(chunk.left) for chunk in chunks(wanted(folder, 120, size=1))]
     assert by_count == [CHUNK_MESSAGES, CHUNK_MESSAGES, 120 - 2 * CHUNK_MESSAGES]
-    by_bytes = [len(chunk.infos) for chunk in chunks(wanted(folder, 5, size=CHUNK_BYTES // 2))]
+    by_bytes = [len(chunk.left) for chunk in chunks(wanted(folder, 5, size=CHUNK_BYTES // 2))]
     assert by_bytes == [2, 2, 1]
-    assert [len(chunk.infos) for chunk in chunks(wanted(folder, 2, size=CHUNK_BYTES * 3))] == [1, 1]
+    assert [len(chunk.left) for chunk in chunks(wanted(folder, 2, size=CHUNK_BYTES * 3))] == [1, 1]
 
 
 def test_every_message_is_stored_once_by_several_threads(folder: MailboxFolder) -> None:
@@ -242,6 +277,123 @@ def test_an_interrupt_stops_the_threads_and_keeps_whole_files(
     assert {key: location.read() for key, location in folder.locations().items()} == {
         key: body(key) for key in folder.stored()
     }
+
+
+def _await(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.005)
+
+
+def test_connections_are_made_while_the_work_is_still_being_found(folder: MailboxFolder) -> None:
+    connections = [Scripted(everything) for _ in range(8)]
+    with Pool(connections, progress=lambda *_: None) as pool:
+        pool.expect(INBOX, CHUNK_MESSAGES * 3, round_trip=1)
+        _await(lambda: sum(len(each.prepared) for each in connections) == 2, "two connections are made")
+        assert connections[0].connects == 0  # it is the caller's
+        assert connections[1].prepared == [INBOX]
+        done = pool.run([wanted(folder, CHUNK_MESSAGES * 3)])
+    assert (done.stored, done.error) == (CHUNK_MESSAGES * 3, None)
+    assert [each.connects > 0 for each in connections] == [True] * 3 + [False] * 5
+    assert all(each.closed for each in connections[:3])
+
+
+def test_connections_for_which_there_is_no_work_are_closed() -> None:
+    connections = [Scripted(everything) for _ in range(4)]
+    with Pool(connections, progress=lambda *_: None) as pool:
+        pool.expect(INBOX, 1000, round_trip=1)
+        assert pool.run(()) == Downloaded(stored=0, bytes=0, failed=(), absent={})
+    assert [each.closed for each in connections] == [False, True, True, True]
+
+
+def test_connections_are_closed_where_finding_the_work_fails() -> None:
+    connections = [Scripted(everything) for _ in range(4)]
+    with pytest.raises(ZeroDivisionError), Pool(connections, progress=lambda *_: None) as pool:  # noqa: PT012
+        pool.expect(INBOX, 1000, round_trip=1)
+        _await(lambda: sum(len(each.prepared) for each in connections) == 3, "three connections are made")
+        raise ZeroDivisionError
+    assert [each.closed for each in connections] == [False, True, True, True]
+
+
+def test_connections_that_are_refused_early_leave_the_work_to_the_first(folder: MailboxFolder) -> None:
+    connections = [Scripted(everything), *(Scripted(everything, refuses=100) for _ in range(3))]
+    with Pool(connections, progress=lambda *_: None, wait=lambda _: None) as pool:
+        pool.expect(INBOX, 1000, round_trip=1)
+        _await(lambda: all(each.closed for each in connections[1:]), "all are refused")
+        done = pool.run([wanted(folder, 500)])
+    assert (done.stored, done.error) == (500, None)
+
+
+def test_what_is_under_way_behind_a_dropped_chunk_is_fetched_too_and_not_blamed(folder: MailboxFolder) -> None:
+    drops = iter([None, NetworkError("one"), NetworkError("two")])
+
+    def answer(keys: Sequence[MessageKey]) -> list[MessageKey]:
+        if problem := next(drops, None):
+            raise problem
+        return list(keys)
+
+    connection = Scripted(answer)
+    done = run(folder, CHUNK_MESSAGES * 6, connection)
+    assert (done.stored, done.failed, done.error) == (CHUNK_MESSAGES * 6, (), None)
+    assert connection.connects >= 3
+    assert max(map(len, connection.asked)) == CHUNK_MESSAGES
+    assert min(map(len, connection.asked)) == CHUNK_MESSAGES  # none was halved
+
+
+def test_a_near_server_is_served_by_one_thread(folder: MailboxFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inboxstats.download.NEAR_SECONDS", 10)
+    monkeypatch.setattr("inboxstats.download.WAITING", 1)
+    connections = [Scripted(everything) for _ in range(4)]
+    with Pool(connections, progress=lambda *_: None) as pool:
+        pool.expect(INBOX, 1000, round_trip=1)
+        done = pool.run([wanted(folder, 1000)])
+    assert (done.stored, done.error) == (1000, None)
+    assert [each.connects > 0 for each in connections] == [True, False, False, False]
+
+
+def test_a_near_server_that_is_slow_is_served_by_more_and_more(
+    folder: MailboxFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inboxstats.download.NEAR_SECONDS", 10)
+
+    def slowly(keys: Sequence[MessageKey]) -> list[MessageKey]:
+        time.sleep(0.2)
+        return list(keys)
+
+    connections = [Scripted(slowly) for _ in range(3)]
+    assert run(folder, CHUNK_MESSAGES * 12, *connections).stored == CHUNK_MESSAGES * 12
+    assert all(each.connects for each in connections)
+    assert len(connections[0].asked) > len(connections[1].asked) > 1
+
+
+def test_chunks_become_smaller_towards_the_end(folder: MailboxFolder) -> None:
+    connections = [Scripted(everything) for _ in range(4)]
+    assert run(folder, 2000, *connections).stored == 2000
+    sizes = sorted(len(keys) for connection in connections for keys in connection.asked)
+    assert (sizes[0], sizes[-1]) == (1, CHUNK_MESSAGES)
+    assert len(sizes) < 2000 // CHUNK_MESSAGES + 80
+
+
+def test_a_million_messages_are_not_cut_before_they_are_asked_for(folder: MailboxFolder) -> None:
+    taken = 0
+
+    class Many(dict[MessageKey, MessageInfo]):
+        def __len__(self) -> int:
+            return 1_000_000
+
+        def values(self) -> Iterator[MessageInfo]:  # type: ignore[override]
+            nonlocal taken
+            for uid in range(1, 1_000_001):
+                taken += 1
+                yield MessageInfo(message_key(7, uid), size=1)
+
+    def refuse(_: Sequence[MessageKey]) -> list[MessageKey]:
+        raise MailboxRefusedError("gone")
+
+    done = download([Wanted(folder, Many())], [Scripted(refuse)] * 1, progress=lambda *_: None)
+    assert done.refused == {"INBOX": ("gone", 1_000_000)}
+    assert taken < 2000
 
 
 def test_a_bug_in_a_thread_reaches_the_caller(folder: MailboxFolder) -> None:

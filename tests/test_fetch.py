@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from scripted import ScriptedServer, bye, drop, reply, untagged
-from scripted_mailbox import ANY_DAY, Box, Stored, box
+from scripted_mailbox import ANY_DAY, Box, Stored, box, numbers
 from scripted_session import Session
 
 from inboxstats.archive import Archive, Owner
@@ -27,6 +27,12 @@ class Silent:
     def listing(self, mailbox: str) -> None: ...
     def begin(self, messages: int, size: int) -> None: ...
     def stored(self, messages: int, size: int) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A far server, which all threads are needed for, though it answers at once."""
+    monkeypatch.setattr("inboxstats.download.NEAR_SECONDS", 0)
 
 
 @pytest.fixture
@@ -148,6 +154,36 @@ def test_a_connection_that_drops_is_made_again(server: ScriptedServer, archive: 
     done = run(server, archive)
     assert (done.stored, done.failed, done.exit_code) == (120, (), 0)
     assert stored(archive) == whole()
+
+
+@pytest.mark.parametrize("after", [300_000, 1_000_000, 2_000_100])
+def test_a_connection_that_drops_within_a_large_message_leaves_nothing_of_it(
+    server: ScriptedServer, inbox: Box, archive: Archive, after: int
+) -> None:
+    inbox.messages[57] = Stored(MESSAGES[56] + b"y" * 2_000_000)
+    for nth in range(2, 30):
+        server.on("UID FETCH 57", drop(after=after), nth=nth - 1)
+    done = run(server, archive, threads=1)
+    assert (done.stored, [each.key for each in done.failed], done.exit_code) == (119, ["1-57"], 3)
+    assert "dropped the connection" in done.failed[0].reason
+    assert stored(archive) == whole(57)
+    assert not list(archive.path.rglob("*.part"))
+    server.script.rules.clear()
+    assert run(server, archive).exit_code == 0
+    assert stored(archive) == whole() | {57: inbox.messages[57].data}
+
+
+def test_a_message_that_claims_four_gigabytes_is_refused_and_named(server: ScriptedServer, archive: Archive) -> None:
+    def boast(session: Session, tag: str, line: str) -> None:
+        if "BODY" in line and 57 in numbers(line.split()[2], most=120):
+            session.send("* 57 FETCH (UID 57 BODY[] {4294967296}")
+        session.answer(tag, line)
+
+    server.on("UID FETCH", boast)
+    done = run(server, archive)
+    assert (done.stored, [each.key for each in done.failed], done.exit_code) == (119, ["1-57"], 3)
+    assert "a message of 4,294,967,296 bytes" in done.failed[0].reason
+    assert stored(archive) == whole(57)
 
 
 def test_a_server_that_says_bye_is_called_again(server: ScriptedServer, archive: Archive) -> None:

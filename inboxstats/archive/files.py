@@ -8,7 +8,7 @@ Every OSError becomes a StorageError that names the path and what to do.
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from inboxstats.errors import StorageError
@@ -62,14 +62,18 @@ def make_folder(path: str, *, fsync: bool) -> None:
         fsync_folder(parent or ".")
 
 
-def write_whole(path: str, data: bytes, *, fsync: bool) -> None:
-    """Write a file so that under its name it is complete or absent. The caller syncs the folder. Raises OSError."""
+def write_whole(path: str, data: bytes | Iterable[bytes], *, fsync: bool) -> None:
+    """Write a file so that under its name it is complete or absent. The caller syncs the folder.
+
+    Raises OSError, and what the pieces raise where `data` comes in pieces.
+    """
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}{TEMPORARY}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, FILE_MODE)
         try:
-            write_all(descriptor, data)
+            for piece in (data,) if isinstance(data, bytes) else data:
+                write_all(descriptor, piece)
             if fsync:
                 os.fsync(descriptor)
         finally:

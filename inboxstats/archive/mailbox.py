@@ -3,6 +3,7 @@
 What is missing is the listing less what is on disk; there is no other record of progress.
 """
 
+import hashlib
 import json
 import os
 import threading
@@ -22,7 +23,7 @@ from inboxstats.archive.files import (
     write_whole,
 )
 from inboxstats.archive.layout import message_key, message_path
-from inboxstats.mail import Location, Mailbox, MessageInfo, MessageKey
+from inboxstats.mail import Content, Location, Mailbox, MessageInfo, MessageKey
 
 if TYPE_CHECKING:  # heavy: listing.py imports it where a listing is read
     import pyarrow as pa
@@ -94,25 +95,28 @@ class MailboxFolder:
                         fsync_folder(folder)
                 manifest.append(self._manifest, rows, fsync=self._fsync)
 
-    def store(self, messages: Iterable[tuple[MessageKey, bytes]]) -> list[MessageKey]:
+    def store(self, messages: Iterable[tuple[MessageKey, Content]]) -> list[MessageKey]:
         """Write messages as they come, each whole or not at all, then their manifest rows.
 
-        Returns what was stored. Whatever the iterable raises leaves what came before it stored and entered.
-        Raises StorageError.
+        Returns what was stored. Whatever the iterable or a message's pieces raise leaves what came before stored and
+        entered. Raises StorageError.
         """
         rows: list[manifest.ManifestRow] = []
         folders: set[str] = set()
         try:
-            for key, data in messages:
+            for key, content in messages:
                 generation, bucket, name = message_path(key)
                 folder = os.path.join(self.path, generation, bucket)
                 path = os.path.join(folder, name)
-                with storage_errors(f"write the {len(data):,} bytes of", path):
+                size = len(content) if isinstance(content, bytes) else content.size
+                digest = hashlib.sha256()
+                with storage_errors(f"write the {size:,} bytes of", path):
                     if folder not in folders:
                         make_folder(folder, fsync=self._fsync)
                         folders.add(folder)
-                    write_whole(path, data, fsync=self._fsync)
-                rows.append(manifest.describe(int(generation), int(name[:-4]), data, now=datetime.now(UTC)))
+                    write_whole(path, _digested(content, digest), fsync=self._fsync)
+                stored = manifest.timestamp(datetime.now(UTC))
+                rows.append(manifest.ManifestRow(int(generation), int(name[:-4]), size, digest.hexdigest(), stored))
         finally:
             if rows:
                 self._enter(rows, folders)
@@ -170,6 +174,12 @@ class MailboxFolder:
         """The last complete listing without what is gone; empty where there is none."""
         table = listing.read(self.path / "listing.parquet")
         return {} if table is None else listing.present(table)
+
+
+def _digested(content: Content, digest: "hashlib._Hash") -> Iterator[bytes]:
+    for piece in (content,) if isinstance(content, bytes) else content.pieces:
+        digest.update(piece)
+        yield piece
 
 
 def _folders(path: str) -> list["os.DirEntry[str]"]:

@@ -75,17 +75,17 @@ class Latest:
 
 def describe(uidvalidity: int, uid: int, data: bytes, *, now: datetime) -> ManifestRow:
     """The row of a message that was just written."""
-    return ManifestRow(uidvalidity, uid, len(data), hashlib.sha256(data).hexdigest(), now_utc(now))
+    return ManifestRow(uidvalidity, uid, len(data), hashlib.sha256(data).hexdigest(), timestamp(now))
 
 
-def now_utc(now: datetime) -> str:
+def timestamp(when: datetime) -> str:
     """A moment as the manifest writes it."""
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def append(path: str, rows: Iterable[ManifestRow | SetAside], *, fsync: bool) -> None:
     """Add lines; a torn last line, of a run that died while writing it, is cut off first. Raises OSError."""
-    lines = "".join(json.dumps(asdict(row), separators=(",", ":")) + "\n" for row in rows).encode()
+    lines = "".join(map(_line, rows)).encode()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, FILE_MODE)
     try:
         os.lseek(descriptor, _whole_length(descriptor), os.SEEK_SET)
@@ -95,6 +95,16 @@ def append(path: str, rows: Iterable[ManifestRow | SetAside], *, fsync: bool) ->
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _line(row: ManifestRow | SetAside) -> str:
+    if isinstance(row, SetAside):
+        return json.dumps(asdict(row), separators=(",", ":")) + "\n"
+    # All of it is digits, hex digits and a timestamp; the json module takes ten times as long.
+    return (
+        f'{{"uidvalidity":{row.uidvalidity},"uid":{row.uid},"size":{row.size},'
+        f'"sha256":"{row.sha256}","stored":"{row.stored}"}}\n'
+    )
 
 
 def _whole_length(descriptor: int) -> int:

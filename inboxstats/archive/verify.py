@@ -335,7 +335,7 @@ class _Check:
 
     def _row(self, uidvalidity: int, uid: int, reason: str, aside: str | None) -> manifest.SetAside:
         name = os.path.basename(aside) if aside else None
-        return manifest.SetAside(uidvalidity, uid, manifest.now_utc(datetime.now(UTC)), reason, name)
+        return manifest.SetAside(uidvalidity, uid, manifest.timestamp(datetime.now(UTC)), reason, name)
 
     def _found(self, kind: Kind, key: MessageKey | None, path: str, reason: str, *, aside: str | None = None) -> None:
         on_server = None if key is None else self._is_on_server(key)

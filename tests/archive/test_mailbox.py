@@ -12,7 +12,7 @@ import pytest
 from inboxstats.archive import MailboxFolder, MailboxState, files, manifest
 from inboxstats.archive.layout import message_key
 from inboxstats.errors import NetworkError, StorageError
-from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.mail import Mailbox, MessageInfo, MessageKey, Pieces
 
 INBOX = Mailbox("INBOX", "/", frozenset({"\\HasNoChildren"}))
 
@@ -53,6 +53,25 @@ def test_what_came_before_a_broken_connection_is_stored_and_entered(folder: Mail
     with pytest.raises(NetworkError):
         folder.store(breaks())
     assert folder.stored() == {"7-1"}
+    assert [row.uid for row in manifest.read(str(folder.path / "manifest.jsonl"))] == [1]
+
+
+def test_a_message_in_pieces_is_stored_like_any_other(folder: MailboxFolder) -> None:
+    assert folder.store([(MessageKey("7-1"), Pieces(6, iter([b"one", b"", b"two"])))]) == ["7-1"]
+    assert folder.locations()[MessageKey("7-1")].read() == b"onetwo"
+    (row,) = manifest.read(str(folder.path / "manifest.jsonl"))
+    assert (row.size, row.sha256) == (6, hashlib.sha256(b"onetwo").hexdigest())
+
+
+def test_a_message_whose_pieces_break_off_leaves_nothing(folder: MailboxFolder) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b"one"
+        raise NetworkError("gone")
+
+    with pytest.raises(NetworkError):
+        folder.store([(MessageKey("7-1"), b"whole"), (MessageKey("7-2"), Pieces(6, pieces()))])
+    assert folder.stored() == {"7-1"}
+    assert os.listdir(folder.path / "7" / "000000") == ["1.eml"]
     assert [row.uid for row in manifest.read(str(folder.path / "manifest.jsonl"))] == [1]
 
 

@@ -14,7 +14,7 @@ from servers.raw import Login, flags, utf_7
 
 from inboxstats.archive.layout import message_key
 from inboxstats.errors import CredentialsError, NetworkError, ServerRefusalError, TLSError
-from inboxstats.mail import Mailbox, MessageInfo
+from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 from inboxstats.sources import imap
 from inboxstats.sources.imap import ImapSource, Security, Server
 
@@ -134,6 +134,42 @@ def test_a_verified_channel_is_opened(
     opened = source(dovecot_user, security=security, port=getattr(dovecot, port))
     assert [mailbox.name for mailbox in opened.mailboxes()] == ["INBOX"]
     opened.close()
+
+
+@pytest.mark.parametrize(("security", "port"), [("tls", "tls_port"), ("starttls", "port")])
+def test_large_and_small_messages_come_whole_over_tls(
+    dovecot: Dovecot, dovecot_user: Login, certificates: Certificates, monkeypatch: pytest.MonkeyPatch,
+    security: Security, port: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca_file))
+    messages = [f"Subject: {size}\r\n\r\n".encode() + b"0123456\n" * size for size in (1, 3, 100_000, 400_001, 2)]
+    messages = [message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") for message in messages]
+    dovecot.fill(dovecot_user, "INBOX", messages)
+    opened = source(dovecot_user, security=security, port=getattr(dovecot, port))
+    keys = list(opened.listing(INBOX))
+    assert opened.ask(INBOX, keys[:3])
+    assert opened.ask(INBOX, keys[3:])
+    found = dict(content for _ in range(2) for content in _whole(opened))
+    assert found == dict(zip(keys, messages, strict=True))
+    assert opened.listing(INBOX).keys() == set(keys)  # imaplib goes on where the bodies ended
+    opened.close()
+
+
+def _whole(opened: ImapSource) -> Iterator[tuple[MessageKey, bytes]]:
+    for key, content in opened.answer(INBOX):
+        yield key, content if isinstance(content, bytes) else b"".join(content.pieces)
+
+
+def test_another_mailbox_waits_until_what_is_under_way_is_answered(
+    dovecot: Dovecot, dovecot_user: Login, filled: ImapSource
+) -> None:
+    dovecot.fill(dovecot_user, "Other", MESSAGES[:1])
+    keys = list(filled.listing(INBOX))
+    assert filled.ask(INBOX, keys)
+    assert not filled.ask(Mailbox("Other"), keys[:1])
+    assert len(dict(_whole(filled))) == len(MESSAGES)
+    assert filled.ask(Mailbox("Other"), keys[:1])
+    filled.close()  # at once, though an answer is under way
 
 
 @pytest.mark.parametrize("security", ["tls", "starttls"])

@@ -6,6 +6,7 @@ state of the connection.
 
 import contextlib
 import imaplib
+import socket
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain, count
@@ -16,8 +17,9 @@ from imapclient import IMAPClient, imap_utf7
 from inboxstats.archive import MailboxState
 from inboxstats.archive.layout import message_key
 from inboxstats.errors import MailboxRefusedError, ServerRefusalError, UnreadableAnswerError
-from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey, Pieces
 from inboxstats.sources.imap.connection import Connection, Security, Server
+from inboxstats.sources.imap.pipeline import Pipeline
 
 __all__ = ["ImapSource", "Security", "Server"]
 
@@ -38,6 +40,8 @@ class ImapSource:
         self._connection = Connection(server, password)
         self._selected: tuple[IMAPClient, int, Mailbox] | None = None
         self._uidvalidity = self._exists = 0
+        self._pipeline: Pipeline | None = None
+        self._fetched: Mailbox | None = None
         self._raw_names: dict[str, bytes] = {}
 
     def __repr__(self) -> str:
@@ -56,6 +60,7 @@ class ImapSource:
     def close(self) -> None:
         """Log out. Never raises."""
         self._connection.close()
+        self._pipeline = None
 
     def abort(self) -> None:
         """Wake up the thread that waits for the server; its call fails. For another thread to call. Never raises."""
@@ -148,26 +153,80 @@ class ImapSource:
             answers: dict[int, dict[bytes, Any]] = client.fetch(uids, items)
             return answers
 
-    def fetch(
-        self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0
-    ) -> Iterator[tuple[MessageKey, bytes]]:
-        """The messages' bytes as the server has them, in any order; those that are gone are left out.
+    def fetch(self, mailbox: Mailbox, keys: Sequence[MessageKey]) -> Iterator[tuple[MessageKey, bytes]]:
+        """`ask` and `answer` for a few messages, each whole in memory. Raises what these raise."""
+        self.ask(mailbox, keys)
+        for key, content in self.answer(mailbox):
+            yield key, content if isinstance(content, bytes) else b"".join(content.pieces)
 
-        `expected_bytes` lengthens the deadline. Raises NetworkError; MailboxRefusedError where the mailbox is gone or
-        was renumbered since it was listed.
+    def prepare(self, mailbox: Mailbox) -> None:
+        """Log in and select a mailbox, that `ask` need not. Raises NetworkError."""
+        with self._connection.conversation(f"open {mailbox.name!r}") as client:
+            self._examine(client, mailbox)
+
+    def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool:
+        """Send for messages, which `answer` brings; several times, and the server need never wait for the next one.
+
+        False where nothing was sent, as what is under way must be answered first: another mailbox is to be selected, a
+        command was refused, or the connection proved slow and shall be compressed. `expected_bytes` lengthens the
+        deadline. Raises NetworkError; MailboxRefusedError where the mailbox is gone or was renumbered since it was
+        listed.
         """
+        before = self._pipeline
+        if before and (self._fetched != mailbox or before.wants_compression):
+            return False
         wanted = {int(key.partition("-")[2]): key for key in keys}
-        with self._connection.conversation(
-            f"send messages of {mailbox.name!r}", expected_bytes=expected_bytes
-        ) as client:
+        with self._fetching(mailbox) as client:
             self._examine(client, mailbox)
             if any(key != message_key(self._uidvalidity, uid) for uid, key in wanted.items()):
                 raise MailboxRefusedError(f"{mailbox.name!r} was renumbered while it was fetched. Run again.")
-            answers = client.fetch(list(wanted), ("BODY.PEEK[]",))
-        for uid, key in wanted.items():
-            body = answers.pop(uid, {}).get(b"BODY[]")
-            if isinstance(body, bytes):
-                yield key, body
+            imap = client._imap  # noqa: SLF001 -- imapclient hands its transport to nobody
+            if self._pipeline is None or self._pipeline.imap is not imap:
+                imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._pipeline = Pipeline(imap)
+            if self._pipeline.wants_compression:
+                self._pipeline.compress(is_offered=client.has_capability("COMPRESS=DEFLATE"))
+            self._pipeline.ask(wanted, expected_bytes=expected_bytes)
+            self._fetched = mailbox
+        return True
+
+    def answer(self, mailbox: Mailbox) -> Iterator[tuple[MessageKey, Content]]:
+        """The messages' bytes as the server has them, of the oldest `ask`, in any order; those gone are left out.
+
+        Take each before the next. One of a later `ask` may be among them. Raises NetworkError, after which every `ask`
+        has come to nothing; ServerRefusalError where the server says NO, which leaves the others as they are.
+        """
+        pipeline = self._pipeline
+        assert pipeline, "nothing was asked"
+        with self._fetching(mailbox, expected_bytes=pipeline.expected_bytes):
+            for key, content in pipeline.answer():
+                yield key, content if isinstance(content, bytes) else self._guarded(content, mailbox)
+        completion = pipeline.completion
+        if completion is not None and completion.status != "OK":
+            self._fetched = self._selected = None  # it may be gone
+            raise ServerRefusalError(
+                f"{self._connection.server} failed to send messages of {mailbox.name!r}: {completion.text}"
+            )
+
+    def _guarded(self, content: Pieces, mailbox: Mailbox) -> Pieces:
+        """Pieces that fail as a conversation does: whoever takes them reads from the connection."""
+
+        def pieces() -> Iterator[bytes]:
+            with self._fetching(mailbox, expected_bytes=content.size):
+                yield from content.pieces
+
+        return Pieces(content.size, pieces())
+
+    @contextlib.contextmanager
+    def _fetching(self, mailbox: Mailbox, *, expected_bytes: int = 0) -> Iterator[IMAPClient]:
+        """A conversation about messages: where it fails, what is under way is lost with the connection."""
+        doing = f"send messages of {mailbox.name!r}"
+        try:
+            with self._connection.conversation(doing, expected_bytes=expected_bytes) as client:
+                yield client
+        except BaseException:
+            self._pipeline = None
+            raise
 
     def _examine(self, client: IMAPClient, mailbox: Mailbox) -> int:
         """Select the mailbox read-only unless it is. Returns how many messages it had when it was selected."""

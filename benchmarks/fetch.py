@@ -1,0 +1,272 @@
+"""inboxstats' fetch beside other ways to download a mailbox, from a Dovecot of its own and over made links.
+
+    make bench                                all of it: about 25 minutes on a machine with nothing else to do
+    make bench BENCH='--quick'                a glance: small mailbox, one round
+    benchmarks/fetch.py --links loopback,40ms --rounds 7 --only ours,limit,mbsync
+
+Whole programs are measured, start-up included, in turn: never all of one and then all of the other. Only ratios travel
+from machine to machine, so each is the median of the rounds' own ratios. A contender whose number of messages is wrong
+ends the run. Wants Dovecot 2.3; mbsync takes part where it is installed.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "tests"))  # the tests' Dovecot
+
+from corpus import messages  # noqa: E402
+from servers.certificates import make_certificates  # noqa: E402
+from servers.dovecot import Dovecot, dovecot_server  # noqa: E402
+from servers.process import UnavailableError, free_ports, greets, running  # noqa: E402
+from servers.raw import Login  # noqa: E402
+
+USER = PASSWORD = "bench"
+LINKS: Mapping[str, tuple[float, float | None]] = {
+    "loopback": (0, None),
+    "40ms": (40, None),
+    "100ms": (100, None),
+    "40ms-2MB/s": (40, 2e6),
+}
+"""Round trip in ms, and bytes a second on a connection."""
+
+SLOW_SECONDS = 15.0
+"""A contender that took longer in the first round is left out of all others but the second."""
+
+# A process takes over the peak of the one that starts it: this one is small.
+_MEASURE = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+wall = time.perf_counter() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([done.returncode, done.stderr.decode(errors="replace")[-2000:], wall, used.ru_utime, used.ru_stime,
+                  used.ru_maxrss]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A server at the end of a link, and an empty folder for what comes from there."""
+
+    port: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A program; `most` messages of the mailbox where all would take hours: its time is then scaled."""
+
+    name: str
+    command: Callable[[Place, int | None], Sequence[str]]
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a contender. `seconds` is scaled to the whole mailbox where only a part was asked for."""
+
+    link: str
+    round: int
+    contender: str
+    seconds: float
+    user: float
+    system: float
+    peak_mb: float
+    messages: int
+
+
+def _ours(place: Place, _: int | None) -> Sequence[str]:
+    return [
+        *(sys.executable, "-m", "inboxstats", "fetch", "--host", "127.0.0.1", "--port", str(place.port)),
+        *("--user", USER, "--security", "none", "--archive", str(place.folder / "archive"), "--threads", "10"),
+        *("--quiet", "--no-progress"),
+    ]
+
+
+def _script(path: str) -> Callable[[Place, int | None], Sequence[str]]:
+    def command(place: Place, most: int | None) -> Sequence[str]:
+        which = [sys.executable, str(HERE / path), "127.0.0.1", str(place.port), USER, PASSWORD, str(place.folder)]
+        return which if most is None else [*which, str(most)]
+
+    return command
+
+
+def _mbsync(extra: str) -> Callable[[Place, int | None], Sequence[str]]:
+    def command(place: Place, _: int | None) -> Sequence[str]:
+        config = place.folder / "mbsyncrc"
+        mail = place.folder / "mail"
+        mail.mkdir()
+        config.write_text(
+            f"FSync no\nIMAPAccount a\nHost 127.0.0.1\nPort {place.port}\nUser {USER}\nPass {PASSWORD}\n"
+            f"SSLType None\nAuthMechs LOGIN\n{extra}\nIMAPStore far\nAccount a\n\nMaildirStore near\nPath {mail}/\n"
+            f"Inbox {mail}/INBOX\n\nChannel c\nFar :far:\nNear :near:\nPatterns INBOX\nSync Pull\nCreate Near\n"
+            "SyncState *\n"
+        )
+        return ["mbsync", "-c", str(config), "c"]
+
+    return command
+
+
+def contenders(count: int) -> list[Contender]:
+    """Who takes part."""
+    found = [
+        Contender("ours", _ours),
+        Contender("limit", _script("limit.py")),
+        Contender("ten threads", _script("article/ten_threads.py")),
+        Contender("one by one", _script("article/one_by_one.py"), most=min(count, 200)),
+    ]
+    if shutil.which("mbsync"):
+        found.append(Contender("mbsync", _mbsync("DisableExtension COMPRESS=DEFLATE\n")))
+        found.append(Contender("mbsync, compressed", _mbsync("")))
+    return found
+
+
+def measure(contender: Contender, place: Place, *, link: str, turn: int, count: int) -> Run:
+    """Run a contender once. Exits where it fails or leaves messages out."""
+    command = contender.command(place, contender.most)
+    home = {"HOME": str(place.folder), "XDG_CONFIG_HOME": str(place.folder), "INBOXSTATS_PASSWORD": PASSWORD}
+    told = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _MEASURE, *command],
+        env={**os.environ, **home}, cwd=HERE.parent, capture_output=True, check=True,
+    )  # fmt: skip
+    code, said, seconds, user, system, peak = json.loads(told.stdout)
+    stored = sum(_is_message(Path(folder), name) for folder, _, names in os.walk(place.folder) for name in names)
+    asked = contender.most or count
+    if code or stored != asked:
+        sys.exit(f"{contender.name} over {link} ended with {code} and {stored} of {asked} messages: {said}")
+    scale = count / asked
+    return Run(link, turn, contender.name, seconds * scale, user * scale, system * scale, peak / 1024, stored)
+
+
+def _is_message(folder: Path, name: str) -> bool:
+    return name.endswith(".eml") or folder.name in ("cur", "new")
+
+
+@contextmanager
+def server(folder: Path, count: int) -> Iterator[Dovecot]:
+    """A Dovecot with the mailbox in it."""
+    certificate = make_certificates(folder).good
+    compress = "protocol imap {\n  mail_plugins = $mail_plugins imap_zlib\n}\n"
+    with dovecot_server(folder / "log", certificate, settings=compress) as dovecot:
+        login: Login = dovecot.add_user(USER, PASSWORD)
+        dovecot.fill(login, "INBOX", messages(count))
+        yield dovecot
+
+
+@contextmanager
+def link(name: str, port: int, log: Path) -> Iterator[int]:
+    """The port at the near end of a link to `port`."""
+    rtt, rate = LINKS[name]
+    if name == "loopback":
+        yield port
+        return
+    (near,) = free_ports(1)
+    options = [str(near), str(port), str(rtt), *([str(rate)] if rate else [])]
+    with running([sys.executable, str(HERE / "link.py"), *options], ready=lambda: greets(near), log=log):
+        yield near
+
+
+def rounds(chosen: Sequence[Contender], port: int, folder: Path, *, name: str, turns: int, count: int) -> Iterator[Run]:
+    """All runs over one link, in turn; a first one of ours, which fills the server's caches, does not count."""
+    slow: set[str] = set()
+    for turn in range(turns + 1):
+        order = chosen[:1] if turn == 0 else chosen if turn % 2 else list(reversed(chosen))
+        for contender in order:
+            if contender.name in slow and turn > 2:
+                continue
+            out = folder / "out"
+            out.mkdir()
+            run = measure(contender, Place(port, out), link=name, turn=turn, count=count)
+            shutil.rmtree(out)
+            if run.seconds > SLOW_SECONDS:
+                slow.add(contender.name)
+            if turn:
+                print(f"{name:12} {turn}  {contender.name:20} {run.seconds:8.2f} s", file=sys.stderr, flush=True)
+                yield run
+
+
+def tables(runs: Sequence[Run], *, what: str) -> str:
+    """The medians, the ranges and the ratios to ours, a table a link, in Markdown."""
+    lines = [what]
+    for name in dict.fromkeys(run.link for run in runs):
+        lines += ["", f"### {name}", "", "| | seconds | range | processor s | peak MB | times ours | n |"]
+        lines.append("|---|---:|---|---:|---:|---:|---:|")
+        of_link = [run for run in runs if run.link == name]
+        ours = {run.round: run.seconds for run in of_link if run.contender == "ours"}
+        for who in dict.fromkeys(run.contender for run in of_link):
+            lines.append(_row(who, [run for run in of_link if run.contender == who], ours))
+    return "\n".join([*lines, ""])
+
+
+def _row(who: str, runs: Sequence[Run], ours: Mapping[int, float]) -> str:
+    seconds = [run.seconds for run in runs]
+    ratios = [run.seconds / ours[run.round] for run in runs if run.round in ours]
+    cells = [
+        who + (f" ({runs[0].messages}, scaled)" if who == "one by one" else ""),
+        f"{statistics.median(seconds):.2f}",
+        f"{min(seconds):.2f} to {max(seconds):.2f}",
+        f"{statistics.median(run.user + run.system for run in runs):.2f}",
+        f"{max(run.peak_mb for run in runs):.0f}",
+        f"{statistics.median(ratios):.2f}" if ratios else "",
+        str(len(runs)),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--messages", type=int, default=5000, help="how many are in the mailbox (5000)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each has its turn (5)")
+    parser.add_argument("--links", default=",".join(LINKS), help=f"of {', '.join(LINKS)} (all)")
+    parser.add_argument("--only", help="contenders by name, with commas (all)")
+    parser.add_argument("--quick", action="store_true", help="600 messages, one round")
+    parser.add_argument("--json", type=Path, help="add the runs to this file, a JSON line each")
+    parser.add_argument("--markdown", type=Path, help="write the tables to this file, too")
+    given = parser.parse_args()
+    if given.quick:
+        given.messages, given.rounds = 600, 1
+    unknown = set(given.links.split(",")) - set(LINKS)
+    if unknown:
+        parser.error(f"there is no link {', '.join(sorted(unknown))}; there are {', '.join(LINKS)}")
+    return given
+
+
+def main() -> None:
+    given = _arguments()
+    chosen = [each for each in contenders(given.messages) if not given.only or each.name in given.only.split(",")]
+    if not chosen:
+        sys.exit(f"None of these takes part: {given.only}. mbsync must be installed (Debian: apt-get install isync).")
+    memory = Path("/dev/shm")  # not a disk, whose speed is its own matter
+    runs: list[Run] = []
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=memory if memory.is_dir() else None) as name:
+        folder = Path(name)
+        try:
+            with server(folder, given.messages) as dovecot:
+                for which in given.links.split(","):
+                    with link(which, dovecot.port, folder / "link.log") as port:
+                        runs += rounds(chosen, port, folder, name=which, turns=given.rounds, count=given.messages)
+        except UnavailableError as reason:
+            sys.exit(f"{reason}")
+    if given.json:
+        with given.json.open("a") as file:
+            file.writelines(json.dumps(asdict(run)) + "\n" for run in runs)
+    what = f"{given.messages:,} messages, {os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}."
+    print(tables(runs, what=what), end="")
+    if given.markdown:
+        given.markdown.write_text(tables(runs, what=what))
+
+
+if __name__ == "__main__":
+    main()
