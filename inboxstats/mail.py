@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NewType, Protocol
 
+# O_NONBLOCK keeps a pipe from being waited for; Windows has neither that nor O_CLOEXEC, and wants O_BINARY.
+_READING: int = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"))
+
 MessageKey = NewType("MessageKey", str)
 """Names a message within its mailbox for good; opaque, and safe as a file name.
 
@@ -133,17 +136,26 @@ class Location:
 
         Raises OSError, also for what is no regular file: a pipe or a terminal would be waited for without end.
         """
-        status = os.stat(self.path)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", self.path)
-        length = self.length
-        # Asking for more than there is would cost a buffer of that size for each message.
-        if most is not None and most < (status.st_size - self.start if length is None else length):
-            length = most
-        # A buffer would only be in the way of a whole file; a part of one may take several reads (2 GB at most each).
-        with open(self.path, "rb", buffering=0 if length is None else -1) as file:
-            file.seek(self.start)
-            return file.read() if length is None else file.read(length)
+        # Without a buffer, and without Python's file object: opening, reading and closing takes half the time.
+        descriptor = os.open(self.path, _READING)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", self.path)
+            length = status.st_size - self.start if self.length is None else self.length
+            length = max(0, length if most is None else min(length, most))
+            if self.start:
+                os.lseek(descriptor, self.start, os.SEEK_SET)
+            data = os.read(descriptor, length)
+            if len(data) == length:
+                return data
+            pieces = [data]
+            while pieces[-1]:  # a read gives 2 GB at most; the file may be shorter than it was
+                length -= len(pieces[-1])
+                pieces.append(os.read(descriptor, length))
+            return b"".join(pieces)
+        finally:
+            os.close(descriptor)
 
     def size(self) -> int:
         """How many bytes the message has, without reading them. Raises OSError."""

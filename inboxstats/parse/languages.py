@@ -6,7 +6,6 @@ message, and 0.6 s to load in each process.
 """
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 
@@ -19,6 +18,7 @@ _SCRIPTS = (
     ("th", re.compile(r"[\u0e01-\u0e3a]")),
     ("zh", re.compile(r"[\u4e00-\u9fff]")),
 )
+_OWN_SCRIPT = re.compile("|".join(script.pattern for _, script in _SCRIPTS))
 _FEWEST_LETTERS = 5
 _ENOUGH_ENGLISH = 8
 _MOST_SPEAKERS = 4
@@ -72,17 +72,15 @@ def detect(text: str, words: Sequence[bytes]) -> str | None:
     """The language of a text whose lower-cased words come in UTF-8; ``None`` where there is too little of it."""
     if len(_english().intersection(words)) >= _ENOUGH_ENGLISH:
         return "en"
-    if not text.isascii():
+    if not text.isascii() and _OWN_SCRIPT.search(text):
         for language, script in _SCRIPTS:
             if len(script.findall(text)) >= _FEWEST_LETTERS:
                 return language
-    voters, languages = _voters()
     votes = dict.fromkeys(LANGUAGES, 0.0)
-    for voter, times in Counter(map(voters.get, words)).items():
-        if voter is not None:
-            group = languages[voter]
-            for language in group:
-                votes[language] += times / len(group)
+    for group in filter(None, map(_voters().get, words)):
+        vote = 1 / len(group)
+        for language in group:
+            votes[language] += vote
     winner = max(votes, key=votes.__getitem__)
     return winner if votes[winner] >= _FEWEST_VOTES else None
 
@@ -90,19 +88,16 @@ def detect(text: str, words: Sequence[bytes]) -> str | None:
 @cache
 def _english() -> frozenset[bytes]:
     """Stop words of English and of no other language: with enough of them, no one else need be asked."""
-    voters, languages = _voters()
-    return frozenset(word for word, voter in voters.items() if languages[voter] == ("en",))
+    return frozenset(word for word, group in _voters().items() if group == ("en",))
 
 
 @cache
-def _voters() -> tuple[Mapping[bytes, int], list[tuple[str, ...]]]:
-    """For each stop word the number of the group of languages that it votes for, and the groups."""
+def _voters() -> Mapping[bytes, tuple[str, ...]]:
+    """For each stop word the languages that it votes for."""
     from stopwordsiso import stopwords
 
     spoken: dict[str, list[str]] = {}
     for language in LANGUAGES:
         for word in {*stopwords(language), *_MORE.get(language, "").split()} - {*_KEPT.get(language, "").split()}:
             spoken.setdefault(word, []).append(language)
-    spoken = {word: told for word, told in spoken.items() if len(told) <= _MOST_SPEAKERS}
-    groups = {group: number for number, group in enumerate(dict.fromkeys(map(tuple, spoken.values())))}
-    return {word.encode(): groups[tuple(group)] for word, group in spoken.items()}, list(groups)
+    return {word.encode(): tuple(told) for word, told in spoken.items() if len(told) <= _MOST_SPEAKERS}
