@@ -6,7 +6,7 @@ What the bytes of a structured field mean is for address.py, date.py and paramet
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from inboxstats.parse.charset import codec, decode
 
@@ -14,8 +14,7 @@ Fields = dict[bytes, bytes]
 """Lower-cased name to unfolded value, of the fields that a Message is made of; the first of several with one name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A header section. `body` is where the body starts, in the bytes that were given."""
 
     fields: Fields

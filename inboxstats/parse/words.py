@@ -6,9 +6,9 @@ meets it for the first time.
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from inboxstats.parse.languages import detect, stop_words
 
@@ -63,8 +63,7 @@ _REPLY_MARKS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Keywords:
+class Keywords(NamedTuple):
     """As in `mail.Message`."""
 
     language: str | None = None
