@@ -8,6 +8,7 @@ import re
 import unicodedata
 from functools import lru_cache
 from itertools import pairwise
+from operator import add
 from typing import NamedTuple
 
 from inboxstats.parse.languages import detect, stop_words
@@ -77,12 +78,10 @@ def keywords(subject: str, text: str) -> Keywords:
     tokens = _tokens(whole)
     language = detect(whole[:_CHARACTERS_TO_TELL_THE_LANGUAGE], tokens[:_WORDS_TO_TELL_THE_LANGUAGE])
     known = _vocabulary(language).__getitem__
-    opening = list(map(known, tokens[:OPENING]))
-    words = dict.fromkeys(opening)
-    if len(tokens) > OPENING:
-        words.update(dict.fromkeys(map(known, tokens[OPENING:])))
+    found = list(map(known, tokens))
+    words = dict.fromkeys(found)
     words.pop("", None)
-    phrases = dict.fromkeys([f"{first} {second}" for first, second in pairwise(opening) if first and second])
+    phrases = dict.fromkeys([f"{first} {second}" for first, second in pairwise(found[:OPENING]) if first and second])
     return Keywords(language, tuple(words)[:MOST_WORDS], tuple(phrases))
 
 
@@ -120,7 +119,7 @@ def _han_words(run: "re.Match[str]") -> str:
     characters = run[0]
     if len(characters) <= _LONGEST_HAN:
         return f" {characters} "
-    return f" {' '.join(map(''.join, pairwise(characters)))} "
+    return f" {' '.join(map(add, characters, characters[1:]))} "
 
 
 @lru_cache(maxsize=64)
