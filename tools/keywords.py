@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -177,7 +177,7 @@ def _switched_on(steps: list[str]) -> Iterator[None]:
 
 def _words(raw: str) -> set[str]:
     """What the parser takes for words, before it chooses: here those of three characters that have a letter."""
-    tokens = (token.decode("utf-8", "replace") for token in set(words._tokens(raw)))
+    tokens = (token.decode("utf-8", "replace") for token in set(chain(*words._tokens(raw))))
     return {token for token in tokens if len(token) > 2 and any(map(str.isalpha, token))}
 
 

@@ -75,13 +75,14 @@ class Keywords(NamedTuple):
 def keywords(subject: str, text: str) -> Keywords:
     """The keywords of a message, by its decoded subject and its sender's own text."""
     whole = f"{bare_subject(subject)} \x01 {text}"
-    tokens = _tokens(whole)
-    language = detect(whole[:_CHARACTERS_TO_TELL_THE_LANGUAGE], tokens[:_WORDS_TO_TELL_THE_LANGUAGE])
+    opening, rest = _tokens(whole)
+    language = detect(whole[:_CHARACTERS_TO_TELL_THE_LANGUAGE], opening[:_WORDS_TO_TELL_THE_LANGUAGE])
     known = _vocabulary(language).__getitem__
-    found = list(map(known, tokens))
+    found = list(map(known, opening))
     words = dict.fromkeys(found)
+    words.update(dict.fromkeys(map(known, rest)))
     words.pop("", None)
-    phrases = dict.fromkeys([f"{first} {second}" for first, second in pairwise(found[:OPENING]) if first and second])
+    phrases = dict.fromkeys([f"{first} {second}" for first, second in pairwise(found) if first and second])
     return Keywords(language, tuple(words)[:MOST_WORDS], tuple(phrases))
 
 
@@ -93,8 +94,8 @@ def bare_subject(subject: str) -> str:
     return subject[position:].strip()
 
 
-def _tokens(text: str) -> list[bytes]:
-    """Lower-cased words in UTF-8, with a mark where a phrase cannot go on."""
+def _tokens(text: str) -> tuple[list[bytes], list[bytes]]:
+    """Lower-cased words in UTF-8: the OPENING, with a mark where a phrase cannot go on, and the rest without marks."""
     lowered = text.lower()
     octets = lowered.encode("utf-8", "replace")
     if not lowered.isascii():
@@ -104,7 +105,9 @@ def _tokens(text: str) -> list[bytes]:
                     octets = octets.replace(written, meant)
         if len(octets.translate(None, _PUNCTUATION_LEADS)) != len(octets):
             octets = _spaced(lowered).encode("utf-8", "replace")
-    return octets.translate(_TRANSLATION).replace(_BREAK, b" \x01 ").split()
+    opening = octets.translate(_TRANSLATION).replace(_BREAK, b" \x01 ").split(None, OPENING)
+    rest = opening.pop().replace(_BREAK, b"").split() if len(opening) > OPENING else []
+    return opening, rest
 
 
 def _spaced(text: str) -> str:
