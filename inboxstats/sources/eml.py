@@ -56,9 +56,10 @@ def _walk(root: Path) -> dict[str, dict[MessageKey, Location]]:
 
 def _messages(folder: str, names: Iterable[str]) -> dict[MessageKey, Location]:
     found: dict[MessageKey, Location] = {}
+    prefix = os.path.join(folder, "")
     for name in sorted(names):
         if name.lower().endswith(".eml"):
-            found[MessageKey(distinct(as_text(name), found))] = _location(os.path.join(folder, name))
+            found[MessageKey(distinct(as_text(name), found))] = _location(prefix + name)
     return found
 
 

@@ -7,6 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+Numbers = npt.NDArray[np.int64]
+
+
+def added(numbers: Numbers, counts: Numbers) -> tuple[Numbers, Numbers]:
+    """The counts of each number, added up; numbers ascending."""
+    order = np.argsort(numbers, kind="stable")  # a merge, where the halves are in order
+    numbers, counts = numbers[order], counts[order]
+    firsts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    return numbers[firsts], np.add.reduceat(counts, firsts) if len(firsts) else counts
+
 
 def ranked(table: pd.DataFrame, *, by: str) -> pd.DataFrame:
     """Rows by `by`, the largest first; equal ones by the first column, in the order of Unicode code points."""

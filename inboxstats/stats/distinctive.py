@@ -17,6 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from inboxstats.stats.counting import Numbers, added
+
 FEWEST_MESSAGES = 5
 """A group of fewer has no habits yet."""
 
@@ -24,6 +26,7 @@ FEWEST_USES = 3
 """Messages of the group that hold a word: one message's oddity, or its answer's, is no habit."""
 
 LIFT = 2.0
+_MESSAGES_AT_ONCE = 20_000
 MOST_WORDS = 5
 
 
@@ -39,7 +42,7 @@ def distinctive(
     lengths, codes, vocabulary = encoded(words)
     uses = np.bincount(codes, minlength=len(vocabulary))
     sizes = np.bincount(groups[groups >= 0])
-    group, word, messages = _pairs(np.repeat(groups, lengths), codes, uses)
+    group, word, messages = _pairs(groups, lengths, codes, uses)
     is_name = np.isin(group * len(uses) + word, [at * len(uses) + code for at, code in _coded(names, vocabulary)])
 
     classes = len(sizes) + bool((groups < 0).any())
@@ -78,11 +81,18 @@ def encoded(words: "pd.Series[list[str]]") -> tuple[npt.NDArray[np.int64], npt.N
 
 
 def _pairs(
-    groups: npt.NDArray[np.int64], codes: npt.NDArray[np.int32], uses: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    groups: Numbers, lengths: Numbers, codes: npt.NDArray[np.int32], uses: Numbers
+) -> tuple[Numbers, Numbers, Numbers]:
     """Group, word and count of what is in enough messages of a group."""
-    counted = (groups >= 0) & (uses[codes] >= FEWEST_USES)
-    pairs, messages = pc.value_counts(pa.array(groups[counted] * len(uses) + codes[counted])).flatten()
-    often = messages.to_numpy() >= FEWEST_USES
-    group, word = np.divmod(pairs.to_numpy()[often], max(len(uses), 1))
-    return group, word, messages.to_numpy()[often]
+    pairs = messages = np.empty(0, np.int64)
+    ends = np.cumsum(lengths)
+    for first in range(0, len(groups), _MESSAGES_AT_ONCE):  # all at once would take half a gigabyte
+        some = slice(first, first + _MESSAGES_AT_ONCE)
+        group = np.repeat(groups[some], lengths[some])
+        code = codes[ends[first] - lengths[first] :][: len(group)]
+        counted = (group >= 0) & (uses[code] >= FEWEST_USES)
+        found, times = pc.value_counts(pa.array(group[counted] * len(uses) + code[counted])).flatten()
+        pairs, messages = added(np.concatenate([pairs, found.to_numpy()]), np.concatenate([messages, times.to_numpy()]))
+    often = messages >= FEWEST_USES
+    group, word = np.divmod(pairs[often], max(len(uses), 1))
+    return group, word, messages[often]

@@ -12,13 +12,13 @@ where the two meet as often as chance has it. A listed phrase takes nothing away
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from inboxstats import charts
 from inboxstats.dataset import Dataset
+from inboxstats.stats.counting import added
 from inboxstats.stats.counting import ranked as by_rank
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 name = "keywords"
 title = "Keywords"
 ranked = True
-
-Numbers = npt.NDArray[np.int64]
 
 PHRASE_MESSAGES = 5
 """A phrase in fewer messages is a coincidence as likely as not; npmi overrates what is rare."""
@@ -61,18 +59,10 @@ def _count_phrases(data: Dataset, words: pa.ChunkedArray) -> pa.Table:
         found = pc.index_in(pc.list_flatten(pc.split_pattern(phrases, " ", max_splits=1)), value_set=words)
         first, second = found.to_numpy().reshape(-1, 2).T  # none is null: a phrase is of its message's words
         pairs, times = np.unique(first.astype(np.int64) * len(words) + second, return_counts=True)
-        numbers, messages = _added(np.concatenate([numbers, pairs]), np.concatenate([messages, times]))
+        numbers, messages = added(np.concatenate([numbers, pairs]), np.concatenate([messages, times]))
     often = messages >= PHRASE_MESSAGES
     first, second = np.divmod(numbers[often], max(len(words), 1))
     return pa.table({"first": first, "second": second, "messages": messages[often]})
-
-
-def _added(numbers: Numbers, messages: Numbers) -> tuple[Numbers, Numbers]:
-    """The messages of each number, added up; numbers ascending."""
-    order = np.argsort(numbers, kind="stable")  # a merge, as both halves are in order
-    numbers, messages = numbers[order], messages[order]
-    firsts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    return numbers[firsts], np.add.reduceat(messages, firsts) if len(firsts) else messages
 
 
 def _more_than_their_parts(phrases: pa.Table, words: pa.Table, messages: int) -> pa.Table:
