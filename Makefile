@@ -5,7 +5,7 @@ PYTEST = .venv/bin/pytest -n auto
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check corpora fuzz screenshots clean
+.PHONY: help demo test check corpora fuzz bench screenshots clean
 
 help:
 	@echo 'make demo          a generated mailbox, downloaded and reported: no account needed'
@@ -13,6 +13,7 @@ help:
 	@echo 'make check         format, lint, types, import floors, tests: what CI runs'
 	@echo 'make corpora       the tests over the whole of the corpora (INBOXSTATS_CORPORA names their folder)'
 	@echo 'make fuzz          100,000 mutated messages, and 64 MB of all that is hostile (SEED=..., COUNT=...)'
+	@echo 'make bench         reading mail beside other programs, and over 100,000 messages (BENCH=--quick for a glance)'
 	@echo 'make screenshots   the pictures of the README, from the demo (wants Chromium)'
 	@echo 'make clean         removes .venv and all that can be made again'
 	@echo 'PYTHON=... chooses the Python that .venv is made from'
@@ -38,6 +39,9 @@ corpora: $(INSTALLED)
 fuzz: $(INSTALLED)
 	@.venv/bin/python tests/fuzz.py $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 	@$(PYTEST) -m fuzz
+
+bench: $(INSTALLED)
+	@.venv/bin/python benchmarks/parse.py $(BENCH)
 
 screenshots: $(INSTALLED)
 	@.venv/bin/python tools/screenshots.py
