@@ -1,8 +1,12 @@
 """Made-up mail of all the kinds that mailboxes hold, for benchmarks/parse.py: the same bytes on every machine.
 
-`mixed` is 40 kB a message on average, of which a few attachments are two thirds; `small` is 3.5 kB a message. Both are
-in seven languages, eleven charsets and all transfer encodings, with replies, newsletters and lists. Each message comes
-with what a reader must find in it. A message takes 0.2 ms: sentences, blocks of HTML and random bytes are made once.
+`mixed` is 40 kB a message on average, of which a few attachments are two thirds; `small` is 3.2 kB a message. Both are
+in seven languages, nine charsets and all transfer encodings, with replies, newsletters and lists. Each message comes
+with what a reader must find in it.
+
+Of `small`, a message has 53 keywords, and 10,000 have 50,000 different ones (10,900 messages of real lists and inboxes:
+47 and 51,000), with 3 that are new in each later message, as there. A message takes 0.2 ms: sentences, blocks of HTML
+and random bytes are made once.
 """
 
 import base64
@@ -314,7 +318,7 @@ def _content(
     if kind == "plain":
         if rng.random() < 0.15:
             return (), _part("html", form, _page(rng, world, form.language, rng.randint(1, 2 if small else 5)))
-        return (), _part("plain", form, _letter(rng, world, form.language, rng.randint(6, 45 if small else 75)))
+        return (), _part("plain", form, _letter(rng, world, form.language, rng.randint(2, 22 if small else 50)))
     boundary = f"=_{rng.getrandbits(80):x}"
     rows = rng.randint(7, 54) if kind == "newsletter" else rng.randint(3, 12)
     alternative = _multipart(
@@ -350,7 +354,7 @@ def _noise(rng: Random, world: _World, lines: int) -> bytes:
 def _letter(rng: Random, world: _World, language: str, sentences: int) -> str:
     """Text with a few words that no other message has, a link, at times a quotation and a signature."""
     lines = rng.choices(world.sentences[language], k=sentences)
-    for start in range(rng.randint(2, 5), sentences, 5):
+    for start in range(rng.randint(1, 5), sentences, 5):
         lines[start] = ""
     if language in _SOUNDS:
         halves = rng.choices(world.words[language], k=8)
@@ -358,9 +362,9 @@ def _letter(rng: Random, world: _World, language: str, sentences: int) -> str:
     lines.insert(
         sentences // 2, f"https://www.{rng.choice(_DOMAINS)}/{rng.getrandbits(40):x}?id={rng.randrange(10**6)}"
     )
-    if rng.random() < 0.3:
+    if rng.random() < 0.5:
         lines += ["", f"On {rng.randint(1, 28)}/03/2025, {_person(rng, world)[1]} wrote:"]
-        lines += [f"> {line}" for line in rng.choices(world.sentences[language], k=rng.randint(3, 12))]
+        lines += [f"> {line}" for line in rng.choices(world.sentences[language], k=rng.randint(3, 40))]
     if rng.random() < 0.3:
         lines += ["-- ", "me", rng.choice(_DOMAINS)]
     return "\r\n".join([*lines, ""])

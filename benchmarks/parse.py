@@ -111,6 +111,7 @@ class Run:
     main_mb: float
     child_mb: float
     together_mb: float
+    processor: float
 
     @property
     def a_second(self) -> float:
@@ -229,7 +230,7 @@ def rounds(experiment: str, files: Path, folder: Path, *, turns: int, count: int
 
 
 def _noted(experiment: str, turn: int, name: str, messages: int, seconds: float, took: Measured) -> Run:
-    memory = (took.peak_mb, took.main_mb, took.child_mb, took.together_mb)
+    memory = (took.peak_mb, took.main_mb, took.child_mb, took.together_mb, took.processor)
     return Run(experiment, turn, name, messages, seconds, *memory)
 
 
@@ -313,27 +314,32 @@ def _rows_table(runs: Sequence[Run]) -> Iterator[str]:
 def _whole_table(runs: Sequence[Run]) -> Iterator[str]:
     yield f"### A first report over {runs[0].messages:,} messages, start-up included"
     yield ""
-    yield "| | seconds | range | ours is so many times as fast | range | MB, the program | MB together | n |"
-    yield "|---|---:|---|---:|---|---:|---:|---:|"
-    ours = {run.round: run.seconds for run in runs if run.contender == "ours"}
+    yield "| | seconds | range | times ours | range | processor s | times ours | MB, the program | MB together | n |"
+    yield "|---|---:|---|---:|---|---:|---:|---:|---:|---:|"
+    ours = {run.round: run for run in runs if run.contender == "ours"}
     for name, of_name in _by_contender(runs):
         seconds = [run.seconds for run in of_name]
-        ratios = [run.seconds / ours[run.round] for run in of_name]
+        ratios = [run.seconds / ours[run.round].seconds for run in of_name]
+        used = statistics.median(run.processor for run in of_name)
+        work = statistics.median(run.processor / ours[run.round].processor for run in of_name)
         memory = [max(run.main_mb for run in of_name), max(run.together_mb for run in of_name)]
         spread = [*_spread(seconds, ".2f"), *_spread(ratios, ".2f")]
-        yield _row(name, *spread, *(f"{most:.0f}" for most in memory), str(len(seconds)))
+        yield _row(
+            *(name, *spread, f"{used:.1f}", f"{work:.2f}", *(f"{most:.0f}" for most in memory), str(len(seconds)))
+        )
 
 
 def _scale_table(runs: Sequence[Run]) -> Iterator[str]:
-    yield "### A report over an archive as it grows, of messages of 3.3 kB"
+    yield "### A report over an archive as it grows, of messages of 3.2 kB"
     yield ""
-    yield "| messages | report | seconds | range | MB, the program | MB, the largest worker | MB together | n |"
-    yield "|---:|---|---:|---|---:|---:|---:|---:|"
+    yield "| messages | report | seconds | range | processor s | MB, the program | MB, a worker | MB together | n |"
+    yield "|---:|---|---:|---|---:|---:|---:|---:|---:|"
     for (size, state), of_state in _grouped(runs, lambda run: (run.messages, run.contender)):
         memory = [(run.main_mb, run.child_mb, run.together_mb) for run in of_state]
         peaks = [max(values) for values in zip(*memory, strict=True)]
         spread = _spread([run.seconds for run in of_state], ".2f")
-        yield _row(f"{size:,}", state, *spread, *(f"{peak:.0f}" for peak in peaks), str(len(of_state)))
+        used = statistics.median(run.processor for run in of_state)
+        yield _row(f"{size:,}", state, *spread, f"{used:.1f}", *(f"{peak:.0f}" for peak in peaks), str(len(of_state)))
 
 
 def _by_contender(runs: Sequence[Run]) -> Iterator[tuple[str, list[Run]]]:
@@ -360,20 +366,19 @@ def draw(table: pd.DataFrame, axes: "Axes") -> None:
     figure = axes.figure
     figure.set_figheight(3)
     axes.set_position((0.08, 0.15, 0.72, 0.77))
-    # The two lines of later reports lie near each other: their labels stand above and below.
-    looks = {"first": ("o", 1.0, "center"), f"{NEW} new": ("s", 0.7, "bottom"), "none new": ("^", 0.45, "top")}
-    for state, of_state in table.groupby("state"):
-        marker, alpha, place = looks[str(state)]
+    # That of a report on nothing new lies on the lower one.
+    for state, marker, alpha in (("first", "o", 1.0), (f"{NEW} new", "s", 0.6)):
+        of_state = table[table["state"] == state]
         where, seconds = of_state["messages"], of_state["seconds"]
         axes.plot(where, seconds, marker=marker, markersize=4, linewidth=1.4, alpha=alpha)
         end = (where.iloc[-1], seconds.iloc[-1])
-        axes.annotate(f"{state}: {end[1]:.1f} s", end, (8, 0), textcoords="offset points", va=place)
+        axes.annotate(f"{state}: {end[1]:.1f} s", end, (8, 0), textcoords="offset points", va="center")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     axes.set_xlim(0)
     axes.set_ylim(0)
     sizes = list(table.loc[table["state"] == "first", "messages"])
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.set_xticks(sizes, [f"{size:,}" if size > sizes[-1] / 20 else "" for size in sizes])
     axes.grid(axis="y")
     axes.set_title("seconds of a report, by messages in the archive", pad=8)
 
