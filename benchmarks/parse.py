@@ -224,9 +224,7 @@ def rounds(experiment: str, files: Path, folder: Path, *, turns: int, count: int
             here.mkdir()
             found = contender.run(Place(files, asked, processes, here))
             shutil.rmtree(here)
-            run = _noted(experiment, turn, contender.name, found.messages, found.seconds, found.measured)
-            _tell(run)
-            yield run
+            yield _noted(experiment, turn, contender.name, found.messages, found.seconds, found.measured)
 
 
 def _noted(experiment: str, turn: int, name: str, messages: int, seconds: float, took: Measured) -> Run:
@@ -283,9 +281,7 @@ def _reported(folder: Path, state: str, turn: int, size: int, processes: int) ->
     took = _measured(place, *command, "--no-progress", "--workers", str(processes), watch=True)
     _whole(place, took, json.loads(place.out.read_bytes())["totals"]["messages"])
     shutil.rmtree(here)
-    run = _noted("scale", turn, state, size, took.seconds, took)
-    _tell(run)
-    return run
+    return _noted("scale", turn, state, size, took.seconds, took)
 
 
 def tables(runs: Sequence[Run], *, what: str) -> str:
@@ -452,13 +448,7 @@ def _arguments() -> argparse.Namespace:
     return given
 
 
-def main() -> None:
-    given = _arguments()
-    machine = _machine()
-    memory = Path("/dev/shm")  # not a disk, whose speed is its own matter
-    place = given.folder or (memory if memory.is_dir() else Path(tempfile.gettempdir()))
-    _check_space(place, given.messages, given.only, given.sizes)
-    runs: list[Run] = []
+def _runs(given: argparse.Namespace, place: Path) -> Iterator[Run]:
     told = {"turns": given.rounds, "processes": given.processes}
     with tempfile.TemporaryDirectory(prefix="bench-", dir=place) as name:
         files = Path(name) / "files"
@@ -466,15 +456,27 @@ def main() -> None:
             size = write_mail(files, given.messages)
             print(f"{given.messages:,} messages, {size / 1e6:,.0f} MB", file=sys.stderr, flush=True)
         if "rows" in given.only:
-            runs += rounds("rows", files, Path(name), count=min(given.messages, ROWS), **told)
+            yield from rounds("rows", files, Path(name), count=min(given.messages, ROWS), **told)
         if "whole" in given.only:
-            runs += rounds("whole", files, Path(name), count=given.messages, **told)
+            yield from rounds("whole", files, Path(name), count=given.messages, **told)
         shutil.rmtree(files, ignore_errors=True)
         if "scale" in given.only:
-            runs += growing(Path(name), given.sizes, **told)
-    if given.json:
-        with given.json.open("a") as file:
-            file.writelines(json.dumps(asdict(run)) + "\n" for run in runs)
+            yield from growing(Path(name), given.sizes, **told)
+
+
+def main() -> None:
+    given = _arguments()
+    machine = _machine()
+    memory = Path("/dev/shm")  # not a disk, whose speed is its own matter
+    place = given.folder or (memory if memory.is_dir() else Path(tempfile.gettempdir()))
+    _check_space(place, given.messages, given.only, given.sizes)
+    runs: list[Run] = []
+    for run in _runs(given, place):
+        runs.append(run)
+        _tell(run)
+        if given.json:  # at once: what an interrupted run has measured stays
+            with given.json.open("a") as file:
+                file.write(json.dumps(asdict(run)) + "\n")
     text = tables(runs, what=machine + ".")
     print(text, end="")
     if given.markdown:
