@@ -14,7 +14,7 @@ help:
 	@echo 'make soak          200 kills at random moments while 2,000 messages come in (SOAK="--seed 7" has one again)'
 	@echo 'make corpora       the tests over the whole of the corpora (INBOXSTATS_CORPORA names their folder)'
 	@echo 'make fuzz          100,000 mutated messages, and 64 MB of all that is hostile (SEED=..., COUNT=...)'
-	@echo 'make bench         the download beside other programs (wants Dovecot; BENCH=--quick for a glance)'
+	@echo 'make bench         reading and downloading beside other programs (wants Dovecot; BENCH=--quick for a glance)'
 	@echo 'make screenshots   the pictures of the README, from the demo (wants Chromium)'
 	@echo 'make clean         removes .venv and all that can be made again'
 	@echo 'PYTHON=... chooses the Python that .venv is made from'
@@ -46,6 +46,7 @@ fuzz: $(INSTALLED)
 	@$(PYTEST) -m fuzz
 
 bench: $(INSTALLED)
+	@.venv/bin/python benchmarks/parse.py $(BENCH)
 	@.venv/bin/python benchmarks/fetch.py $(BENCH)
 
 screenshots: $(INSTALLED)
