@@ -7,11 +7,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from inboxstats.archive.files import BINARY, FILE_MODE, write_all
+
+_BLOCK = 1_000_000
+_ROW = re.compile(rb'^{"uidvalidity":(\d{1,19}),"uid":(\d{1,10}),[^\n]*}\n', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,15 @@ def _whole_length(descriptor: int) -> int:
     return 0
 
 
-def entered(path: str) -> set[tuple[int, int]]:
+def entered(path: str) -> Iterator[tuple[int, int]]:
     """UIDVALIDITY and UID of every row: what `read` tells, in a tenth of the time. Raises OSError."""
-    found = re.findall(rb'^{"uidvalidity":(\d+),"uid":(\d+),[^\n]*}$', _content(path), re.MULTILINE)
-    return {(int(uidvalidity), int(uid)) for uidvalidity, uid in found}
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(_BLOCK):
+                for uidvalidity, uid in _ROW.findall(block + file.readline()):
+                    yield int(uidvalidity), int(uid)
+    except FileNotFoundError:
+        return
 
 
 def read(path: str) -> list[ManifestRow]:
