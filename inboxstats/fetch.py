@@ -6,13 +6,17 @@ Every step can be repeated at any time, and does only what is not done yet.
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from difflib import get_close_matches
 from typing import Protocol
 
-from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner
+from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner, Snapshot, Stored
+from inboxstats.archive.layout import next_generation
+from inboxstats.archive.listing import Listing, microseconds
+from inboxstats.archive.parquet import UNKNOWN
 from inboxstats.download import Connection, Downloaded, Failure, Wanted, download
 from inboxstats.errors import (
     ExitCode,
@@ -22,24 +26,32 @@ from inboxstats.errors import (
     UnreadableAnswerError,
     UsageError,
 )
+from inboxstats.generations import Sampled, suspects, used_again
 from inboxstats.globs import matches
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 
 LISTING_TRIES = 3
 """How often a mailbox is listed because the connection drops; then what is planned is fetched, and the run ends."""
 
+NO_UIDVALIDITY = (
+    "the server gives it no usable UIDVALIDITY, so that it is listed anew each time, and other messages under the same "
+    "UIDs may pass for those that are stored."
+)
+
 _LOG = logging.getLogger(__name__)
 
 
-class Server(Connection, Protocol):
+class Server(Connection, Sampled, Protocol):
     """A `mail.Source` that can say cheaply whether a mailbox has changed: `sources.imap.ImapSource`.
 
     `sibling` is one more connection with the same login, which knows the mailboxes by the same names.
     """
 
     def mailboxes(self) -> Iterable[Mailbox]: ...
-    def listing(self, mailbox: Mailbox) -> Mapping[MessageKey, MessageInfo]: ...
+    def statuses(self, mailboxes: Sequence[Mailbox]) -> Mapping[str, MailboxState]: ...
     def status(self, mailbox: Mailbox) -> MailboxState: ...
+    def snapshot(self, mailbox: Mailbox, known: Snapshot | None = None) -> Snapshot: ...
+    def still_there(self, mailbox: Mailbox, keys: Collection[MessageKey]) -> Collection[MessageKey]: ...
     def sibling(self) -> Connection: ...
 
 
@@ -65,7 +77,8 @@ class Fetched:
     gone    -- messages that were expunged during the run
     failed  -- messages that the server would not give
     emptied -- mailboxes that the server says are empty, with how many messages the archive keeps of each
-    troubles -- mailboxes that could not be listed, with the reason
+    troubles -- mailboxes that could not be listed, or where something is wrong, with the reason
+    warnings -- mailboxes of which the user should know something, though all of them is there
     """
 
     account: str
@@ -80,6 +93,7 @@ class Fetched:
     left: int = 0
     emptied: tuple[tuple[str, int], ...] = ()
     troubles: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
     error: InboxstatsError | None = None
 
     @property
@@ -97,6 +111,7 @@ class _Plan:
     listed: int = 0
     emptied: list[tuple[str, int]] = field(default_factory=list)
     troubles: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
     error: NetworkError | None = None
 
 
@@ -131,27 +146,32 @@ def fetch(
             archive.admit(account, owner)
         names = chosen(source.mailboxes(), mailboxes)
         plan = _Plan()
+        states = source.statuses(names)
         for mailbox in names:
             watcher.listing(mailbox.name)
             folder = archive.mailbox(account, mailbox)
-            if not _planned(plan, source, folder, since=since, dry_run=dry_run, wait=wait):
+            state = states.get(mailbox.name)
+            if not _planned(plan, source, folder, state, since=since, dry_run=dry_run, wait=wait):
                 break
-        missing = [info.size or 0 for wanted in plan.wanted for info in wanted.messages.values()]
+        missing = sum(len(wanted.messages) for wanted in plan.wanted)
+        missing_bytes = sum(_size(wanted.messages) for wanted in plan.wanted)
         if dry_run or not missing:
             got = Downloaded(stored=0, bytes=0, failed=(), absent={})
         else:
-            watcher.begin(len(missing), sum(missing))
+            watcher.begin(missing, missing_bytes)
             connections = [source, *(source.sibling() for _ in range(threads - 1))]
             got = download(plan.wanted, connections, progress=watcher.stored)
         refused, gone = _confirm(source, plan.wanted, got)
+        if not dry_run:
+            _settle(plan.wanted, since=since)
     finally:
         source.close()
     return Fetched(
         account=account,
         mailboxes=tuple(mailbox.name for mailbox in names),
         listed=plan.listed,
-        missing=len(missing),
-        missing_bytes=sum(missing),
+        missing=missing,
+        missing_bytes=missing_bytes,
         stored=got.stored,
         bytes=got.bytes,
         gone=gone,
@@ -159,6 +179,7 @@ def fetch(
         left=got.left,
         emptied=tuple(plan.emptied),
         troubles=(*plan.troubles, *_lost(got)),
+        warnings=tuple(plan.warnings),
         error=got.error or plan.error,
     )
 
@@ -186,6 +207,7 @@ def _planned(
     plan: _Plan,
     source: Server,
     folder: MailboxFolder,
+    state: MailboxState | None,
     *,
     since: date | None,
     dry_run: bool,
@@ -194,7 +216,7 @@ def _planned(
     """List a mailbox, once more where the connection drops. False where the server is gone: then it is `plan.error`."""
     for attempt in range(LISTING_TRIES):
         try:
-            _plan_mailbox(plan, source, folder, since=since, dry_run=dry_run)
+            _plan_mailbox(plan, source, folder, state, since=since, dry_run=dry_run)
         except (ServerRefusalError, UnreadableAnswerError) as problem:
             plan.troubles.append((folder.mailbox.name, str(problem)))
         except NetworkError as problem:
@@ -211,40 +233,99 @@ def _lost(got: Downloaded) -> Iterator[tuple[str, str]]:
         yield mailbox, f"{reason} {messages:,} of its messages are not fetched."
 
 
-def _plan_mailbox(plan: _Plan, source: Server, folder: MailboxFolder, *, since: date | None, dry_run: bool) -> None:
-    """Find out what is missing of a mailbox; keep its listing. An unchanged mailbox costs one round trip."""
+def _plan_mailbox(
+    plan: _Plan,
+    source: Server,
+    folder: MailboxFolder,
+    state: MailboxState | None,
+    *,
+    since: date | None,
+    dry_run: bool,
+) -> None:
+    """Find out what is missing of a mailbox; keep its listing. `state` is what STATUS said, if it was asked yet.
+
+    An unchanged mailbox costs that one round trip and a look at the names of its files.
+    """
+    name = folder.mailbox.name
     if not dry_run:
         folder.note_name()
-        folder.sweep()
+    stored = folder.stored() if dry_run else folder.sweep()
     before = folder.state()
-    state = source.status(folder.mailbox)
+    state = state or source.status(folder.mailbox)
     # Only HIGHESTMODSEQ tells that no flag has changed either (RFC 7162, section 3.1.2).
     unchanged = state == before and state.highestmodseq and state.uidvalidity
+    if unchanged and state.messages is not None and folder.is_complete(stored):
+        _LOG.info("%s has not changed", name)
+        plan.listed += state.messages
+        return
     known = folder.listed()
     if unchanged and len(known) == state.messages:
-        _LOG.info("%s has not changed", folder.mailbox.name)
-        listing: Mapping[MessageKey, MessageInfo] = known
+        _LOG.info("%s has not changed, but the archive has", name)
+        listing = known
     else:
-        listing = source.listing(folder.mailbox)
-        if known and not listing:
-            plan.emptied.append((folder.mailbox.name, len(known)))
+        found = source.snapshot(folder.mailbox, Snapshot(before, known) if before else None)
+        if known and not found.listing:
+            plan.emptied.append((name, len(known)))
             return
+        listing = _in_generation(plan, source, folder, found, known, stored, dry_run=dry_run)
         if not dry_run:
-            folder.note_listing(state, listing)
+            folder.note_listing(found.state, listing)
+        if not found.state.uidvalidity:
+            plan.warnings.append((name, NO_UIDVALIDITY))
     plan.listed += len(listing)
-    stored = folder.stored()
-    missing = {key: info for key, info in listing.items() if key not in stored and _is_since(info, since)}
-    _LOG.info("%s: %d messages, %d of them missing", folder.mailbox.name, len(listing), len(missing))
+    missing = listing.without(stored.uids(listing.uidvalidity))
+    if since is not None:
+        missing = missing.select(_since(missing, since))
+    _LOG.info("%s: %d messages, %d of them missing", name, len(listing), len(missing))
     if missing:
         plan.wanted.append(Wanted(folder, missing))
+    elif not dry_run:
+        folder.settle(stored, complete=since is None)
 
 
-def _is_since(info: MessageInfo, since: date | None) -> bool:
-    return since is None or info.internal_date is None or info.internal_date.date() >= since
+def _since(listing: Listing, since: date) -> Iterator[int]:
+    """The places of messages that the server received on that day (UTC) or later, or nobody knows when."""
+    first = microseconds(datetime.combine(since, time_of_day.min, UTC))
+    return (place for place, instant in enumerate(listing.instants) if instant >= first or instant == UNKNOWN)
+
+
+def _size(messages: Mapping[MessageKey, MessageInfo]) -> int:
+    return sum(info.size or 0 for info in messages.values())
+
+
+def _in_generation(
+    plan: _Plan,
+    source: Server,
+    folder: MailboxFolder,
+    found: Snapshot,
+    known: Listing,
+    stored: Stored,
+    *,
+    dry_run: bool,
+) -> Listing:
+    """The listing under the UIDVALIDITY that the archive has for it.
+
+    That is the server's, or a later generation of it (`layout.next_generation`) where the server gave its UIDs to
+    other messages: so nothing stored is taken for a message that it is not, or overwritten.
+    """
+    listing = found.listing.under(stored.generation(found.listing.uidvalidity))
+    suspected = suspects(folder.state(), known, found.state, listing)
+    others, compared = used_again(source, folder, stored, listing.uidvalidity, suspected)
+    if not others:
+        return listing
+    reason = (
+        f"the server uses UIDs again for other messages ({others:,} of {compared:,} compared) and keeps its "
+        "UIDVALIDITY. All of it is fetched anew; what was stored stays."
+    )
+    plan.troubles.append((folder.mailbox.name, reason))
+    listing = listing.under(next_generation(listing.uidvalidity))
+    if not dry_run:
+        folder.begin(listing.uidvalidity)
+    return listing
 
 
 def _confirm(source: Server, wanted: Sequence[Wanted], got: Downloaded) -> tuple[tuple[Failure, ...], int]:
-    """Tell messages that were expunged meanwhile from those that the server holds back, by listing again."""
+    """Tell messages that were expunged meanwhile from those that the server holds back, by asking which are there."""
     refused: list[Failure] = []
     gone = 0
     for folder in (each.folder for each in wanted if each.folder.mailbox.name in got.absent):
@@ -253,10 +334,17 @@ def _confirm(source: Server, wanted: Sequence[Wanted], got: Downloaded) -> tuple
         try:
             if got.error is not None:
                 raise got.error
-            there = source.listing(folder.mailbox)
+            there = set(source.still_there(folder.mailbox, absent))
         except InboxstatsError as problem:
             refused += [Failure(name, key, f"the server left it out: {problem}") for key in sorted(absent)]
             continue
-        refused += [Failure(name, key, "the server answered without its text") for key in sorted(absent & there.keys())]
-        gone += len(absent - there.keys())
+        refused += [Failure(name, key, "the server answered without its text") for key in sorted(there)]
+        gone += len(absent - there)
     return tuple(refused), gone
+
+
+def _settle(wanted: Sequence[Wanted], *, since: date | None) -> None:
+    """Note what is on disk now, so that a run without news need not find that out."""
+    for each in wanted:
+        stored = each.folder.stored()
+        each.folder.settle(stored, complete=since is None and all(key in stored for key in each.messages))

@@ -45,6 +45,14 @@ class MailboxState:
     highestmodseq: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A complete listing and the state to which it belongs: with an equal state later, it is still right."""
+
+    state: MailboxState
+    listing: Listing
+
+
 class MailboxFolder:
     """A mailbox's folder. Several threads may write messages at once; the rest is for one thread."""
 

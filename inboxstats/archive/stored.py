@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 from inboxstats.archive.files import TEMPORARY
-from inboxstats.archive.layout import message_key, message_path
+from inboxstats.archive.layout import as_given, message_key, message_path
 from inboxstats.archive.listing import LARGEST_UID
 from inboxstats.archive.parquet import Integers
 from inboxstats.mail import MessageKey
@@ -27,6 +27,11 @@ class Stored(AbstractSet[MessageKey]):
     def uids(self, uidvalidity: int) -> Integers:
         """The UIDs under one UIDVALIDITY, ascending."""
         return self.generations.get(uidvalidity) or array("I")
+
+    def generation(self, uidvalidity: int) -> int:
+        """The latest generation of a UIDVALIDITY: see `layout.next_generation`."""
+        first = as_given(uidvalidity)
+        return max((each for each in self.generations if as_given(each) == first), default=first)
 
     def __len__(self) -> int:
         return sum(map(len, self.generations.values()))

@@ -228,6 +228,7 @@ def _row(
         row["failed"] = [{"mailbox": each.mailbox, "key": each.key, "reason": each.reason} for each in done.failed]
         row["emptied"] = [{"mailbox": box, "kept": kept} for box, kept in done.emptied]
         row["troubles"] = [{"mailbox": box, "reason": reason} for box, reason in done.troubles]
+        row["warnings"] = [{"mailbox": box, "reason": reason} for box, reason in done.warnings]
     return row
 
 
@@ -242,7 +243,7 @@ def _tell(row: dict[str, Any], settings: _Settings) -> None:
             complain(
                 f"{row['account']}: {each['mailbox']}: the server says empty; kept {counted(each['kept'], 'message')}."
             )
-        for each in row["troubles"]:
+        for each in row["troubles"] + row["warnings"]:
             complain(f"{row['account']}: {each['mailbox']}: {each['reason']}")
         if row["left"]:
             complain(f"{row['account']}: {counted(row['left'], 'message')} not fetched yet; run again.")

@@ -388,10 +388,10 @@ def test_an_interrupt_stops_within_five_seconds_and_loses_nothing(
 
 def test_an_interrupt_while_listing_waits_for_nobody(inboxstats: Inboxstats, archive: Path) -> None:
     with ScriptedServer({"INBOX": box(b"Subject: x\r\n\r\n")}) as server:
-        server.on("UID SEARCH", stall(seconds=60))
+        server.on("FETCH", stall(seconds=60))
         login = Login("127.0.0.1", server.port, "user", "secret")
         running = inboxstats.start(*options(login, archive), password=login.password)
-        wait_until(lambda: any(line.startswith("UID SEARCH") for line in server.log))
+        wait_until(lambda: any(line.startswith("FETCH") for line in server.log))
         began = time.monotonic()
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=30)
