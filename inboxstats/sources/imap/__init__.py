@@ -138,10 +138,14 @@ class ImapSource:
             yield client, self._examine(client, mailbox)
 
     def _enable(self, client: IMAPClient) -> None:
-        """Have the server tell what vanished, from the first mailbox on: ENABLE comes before SELECT (RFC 5161)."""
-        if client is not self._enabled[0] and client._imap.state == "AUTH":  # noqa: SLF001 -- no public way to know
-            told = client.has_capability("QRESYNC") and client.has_capability("ENABLE")
-            self._enabled = (client, told and b"QRESYNC" in map(bytes.upper, client.enable("QRESYNC")))
+        """Have the server tell what changed, or even what vanished: ENABLE comes before any SELECT (RFC 5161)."""
+        if client is self._enabled[0] or client._imap.state != "AUTH":  # noqa: SLF001 -- no public way to know
+            return
+        wanted = next((name for name in ("QRESYNC", "CONDSTORE") if client.has_capability(name)), None)
+        if wanted and client.has_capability("ENABLE"):
+            self._enabled = (client, b"QRESYNC" in map(bytes.upper, client.enable(wanted)))
+        else:
+            self._enabled = (client, False)
 
     def fetch(
         self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0
