@@ -23,6 +23,7 @@ from inboxstats.errors import (
     InboxstatsError,
     NetworkError,
     ServerRefusalError,
+    StorageError,
     UnreadableAnswerError,
     UsageError,
 )
@@ -346,5 +347,8 @@ def _confirm(source: Server, wanted: Sequence[Wanted], got: Downloaded) -> tuple
 def _settle(wanted: Sequence[Wanted], *, since: date | None) -> None:
     """Note what is on disk now, so that a run without news need not find that out."""
     for each in wanted:
-        stored = each.folder.stored()
-        each.folder.settle(stored, complete=since is None and all(key in stored for key in each.messages))
+        try:
+            stored = each.folder.stored()
+            each.folder.settle(stored, complete=since is None and all(key in stored for key in each.messages))
+        except StorageError as problem:  # it only saves work; what was not stored is told by the download
+            _LOG.warning("%s", problem)

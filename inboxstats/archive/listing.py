@@ -212,6 +212,10 @@ class Listing(Mapping[MessageKey, MessageInfo]):
         """UIDs, instants, sizes, and the numbers of flags and labels."""
         return self.uids, self.instants, self.sizes, self.marked
 
+    def facts(self, first: int, length: int) -> tuple[Integers, ...]:
+        """What never changes of the messages from a place on."""
+        return tuple(column[first : first + length] for column in (self.uids, self.instants, self.sizes))
+
     def extend(self, other: "Listing", first: int, end: int) -> None:
         """The messages of a listing that numbers flags and labels as this one does, above those that are there."""
         for mine, its in zip(self.columns(), other.columns(), strict=True):
@@ -261,17 +265,20 @@ def absent(these: Integers, others: Integers) -> Iterator[int]:
 
 def differing(before: Listing, after: Listing) -> Iterator[int]:
     """The places in `after` of messages whose size or internal date is another than before. Neither ever changes."""
-    if (before.uids, before.sizes, before.instants) == (after.uids, after.sizes, after.instants):
-        return
-    at = 0
-    for place, uid in enumerate(after.uids):
-        at = bisect_left(before.uids, uid, at)
-        if at == len(before.uids):
-            return
-        if before.uids[at] == uid:
-            pairs = ((before.sizes[at], after.sizes[place]), (before.instants[at], after.instants[place]))
-            if any(old != new and UNKNOWN not in (old, new) for old, new in pairs):
-                yield place
+    place = old = 0
+    while place < len(after):
+        length = min(_BLOCK, len(after) - place)
+        if after.facts(place, length) == before.facts(old, length):
+            place, old = place + length, old + length
+            continue
+        for place in range(place, place + length):  # noqa: B020 -- goes on from where it is
+            old = bisect_left(before.uids, after.uids[place], old)
+            if old < len(before) and before.uids[old] == after.uids[place]:
+                pairs = ((before.sizes[old], after.sizes[place]), (before.instants[old], after.instants[place]))
+                if any(was != now and UNKNOWN not in (was, now) for was, now in pairs):
+                    yield place
+                old += 1
+        place += 1
 
 
 @dataclass(frozen=True, slots=True)

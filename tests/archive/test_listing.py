@@ -89,6 +89,18 @@ def test_only_what_is_known_on_both_sides_differs() -> None:
     assert list(differing(before, Listing(7))) == []
 
 
+@given(st.lists(st.integers(1, 4000), max_size=5), st.lists(st.integers(1, 4000), max_size=5), st.integers(0, 3))
+def test_what_differs_is_found_between_long_equal_stretches(gone: list[int], other: list[int], late: int) -> None:
+    before, after = Listing(7), Listing(7)
+    for uid in range(1, 4001):
+        if uid % 50 != late:
+            before.add(uid, uid, uid, frozenset())
+        if uid not in gone:
+            after.add(uid, uid, uid + (uid in other), frozenset())
+    found = [after.uids[place] for place in differing(before, after)]
+    assert found == sorted(uid for uid in {*other} - {*gone} if uid % 50 != late)
+
+
 def test_a_message_takes_24_bytes() -> None:
     tracemalloc.start()
     found, seen = Listing(7), frozenset({"\\Seen"})

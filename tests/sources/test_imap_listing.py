@@ -286,6 +286,34 @@ def test_a_changed_uidvalidity_or_a_lower_uidnext_or_modseq_is_listed_anew() -> 
             assert source.snapshot(INBOX, before) == source.snapshot(INBOX)
 
 
+@pytest.mark.parametrize("changes", [{"deliver": 4}, {"flag": (1, 2, 3, 4)}])
+def test_where_much_has_changed_all_is_listed_by_windows(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, int]
+) -> None:
+    monkeypatch.setattr(listing, "MOST_CHANGED", 3)
+    mailbox = box(*MESSAGES)
+    with served(mailbox, QRESYNC) as (server, source):
+        before = source.snapshot(INBOX)
+        change(mailbox, **changes)  # type: ignore[arg-type]
+        server.log.clear()
+        found = source.snapshot(INBOX, before)
+        assert any(line.startswith("FETCH") for line in server.log)
+        assert found == source.snapshot(INBOX)
+
+
+@pytest.mark.parametrize("answer", ["NO not for you", "BAD what?", "OK but nothing is enabled"])
+def test_a_server_that_refuses_what_it_offers_is_taken_without(answer: str) -> None:
+    mailbox = box(*MESSAGES)
+    with served(mailbox, QRESYNC) as (server, source):
+        server.on("ENABLE", reply(answer))
+        before = source.snapshot(INBOX)
+        change(mailbox, expunge=(5,), deliver=2)
+        server.log.clear()
+        found = source.snapshot(INBOX, before)
+        assert not any("VANISHED" in line for line in server.log)
+        assert found == source.snapshot(INBOX)
+
+
 def test_a_vanished_set_that_names_billions_names_none_too_many() -> None:
     mailbox = box(*MESSAGES)
     with served(mailbox, QRESYNC) as (server, source):

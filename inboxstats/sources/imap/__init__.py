@@ -141,11 +141,15 @@ class ImapSource:
         """Have the server tell what changed, or even what vanished: ENABLE comes before any SELECT (RFC 5161)."""
         if client is self._enabled[0] or client._imap.state != "AUTH":  # noqa: SLF001 -- no public way to know
             return
+        self._enabled = (client, False)
         wanted = next((name for name in ("QRESYNC", "CONDSTORE") if client.has_capability(name)), None)
         if wanted and client.has_capability("ENABLE"):
-            self._enabled = (client, b"QRESYNC" in map(bytes.upper, client.enable(wanted)))
-        else:
-            self._enabled = (client, False)
+            try:
+                self._enabled = (client, b"QRESYNC" in map(bytes.upper, client.enable(wanted)))
+            except imaplib.IMAP4.abort:
+                raise
+            except imaplib.IMAP4.error:  # it offers what it then refuses: then without
+                pass
 
     def fetch(
         self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0

@@ -32,8 +32,8 @@ MOST_RANGES = 2500
 """Ranges of UIDs that a line of 64 KB holds for sure; SEARCHED_AT_ONCE are single ones."""
 SEARCHED_AT_ONCE = 500
 
-MOST_NEW = 20 * AT_ONCE
-"""With more new messages than that, all are listed by windows."""
+MOST_CHANGED = 20 * AT_ONCE
+"""Where more messages are new or have changed, all are listed by windows, which takes less memory."""
 
 LISTING_TRIES = 3
 """How often a listing begins anew because another client expunges messages meanwhile."""
@@ -168,7 +168,7 @@ def _changed(opened: Opened, known: Listing, before: MailboxState) -> Snapshot |
         if now.uidvalidity != before.uidvalidity or (now.uidnext or 0) < before.uidnext or not now.exists:
             return None
         assert now.uidnext is not None
-        if now.exists > len(known) + MOST_NEW or (now.highestmodseq or 0) < before.highestmodseq:
+        if now.exists > len(known) + MOST_CHANGED or (now.highestmodseq or 0) < before.highestmodseq:
             return None
         found, vanished = known, array("I")
         if now.highestmodseq != before.highestmodseq:
@@ -202,6 +202,8 @@ def _changes(client: IMAPClient, uids: str, since: str | None, known: Listing) -
             vanished.update(_named(known.uids, parts[0].rpartition(b" ")[2]))
         elif (facts := _read(parts)) is not None and facts.uid >= first:
             rows[facts.uid] = facts.after(rows.get(facts.uid))
+            if len(rows) > MOST_CHANGED:
+                raise UnreadableAnswerError(f"more than {MOST_CHANGED:,} messages changed")
     found = Listing(known.uidvalidity)
     for uid in sorted(rows):
         place = known.place(uid)
