@@ -34,6 +34,9 @@ from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 LISTING_TRIES = 3
 """How often a mailbox is listed because the connection drops; then what is planned is fetched, and the run ends."""
 
+FEW_CHANGES = 10
+"""Up to this HIGHESTMODSEQ a mailbox may have just been made anew, with other messages and all numbers as before."""
+
 NO_UIDVALIDITY = (
     "the server gives it no usable UIDVALIDITY, so that it is listed anew each time, and other messages under the same "
     "UIDs may pass for those that are stored."
@@ -52,6 +55,7 @@ class Server(Connection, Sampled, Protocol):
     def statuses(self, mailboxes: Sequence[Mailbox]) -> Mapping[str, MailboxState]: ...
     def status(self, mailbox: Mailbox) -> MailboxState: ...
     def snapshot(self, mailbox: Mailbox, known: Snapshot | None = None) -> Snapshot: ...
+    def are_the_same(self, mailbox: Mailbox, sample: Listing) -> bool: ...
     def still_there(self, mailbox: Mailbox, keys: Collection[MessageKey]) -> Collection[MessageKey]: ...
     def sibling(self) -> Connection: ...
 
@@ -251,10 +255,8 @@ def _plan_mailbox(
     if not dry_run:
         folder.note_name()
     stored = folder.stored() if dry_run else folder.sweep()
-    before = folder.state()
     state = state or source.status(folder.mailbox)
-    # Only HIGHESTMODSEQ tells that no flag has changed either (RFC 7162, section 3.1.2).
-    unchanged = state == before and state.highestmodseq and state.uidvalidity
+    unchanged = _is_unchanged(source, folder, state)
     if unchanged and state.messages is not None and folder.is_complete(stored):
         _LOG.info("%s has not changed", name)
         plan.listed += state.messages
@@ -264,7 +266,7 @@ def _plan_mailbox(
         _LOG.info("%s has not changed, but the archive has", name)
         listing = known
     else:
-        found = source.snapshot(folder.mailbox, Snapshot(before, known) if before else None)
+        found = source.snapshot(folder.mailbox, Snapshot(before, known) if (before := folder.state()) else None)
         if known and not found.listing:
             plan.emptied.append((name, len(known)))
             return
@@ -282,6 +284,17 @@ def _plan_mailbox(
         plan.wanted.append(Wanted(folder, missing))
     elif not dry_run:
         folder.settle(stored, complete=since is None)
+
+
+def _is_unchanged(source: Server, folder: MailboxFolder, state: MailboxState) -> bool:
+    """Whether the mailbox is as it was when it was last listed."""
+    # Only HIGHESTMODSEQ tells that no flag has changed either (RFC 7162, section 3.1.2).
+    if state != folder.state() or not state.uidvalidity or not state.highestmodseq:
+        return False
+    if state.highestmodseq > FEW_CHANGES or not state.messages:
+        return True
+    sample = folder.sample()
+    return bool(sample) and source.are_the_same(folder.mailbox, sample)
 
 
 def _since(listing: Listing, since: date) -> Iterator[int]:

@@ -15,7 +15,7 @@ from inboxstats.mail import Mailbox
 
 MILLION = 1_000_000
 LONGEST_LINE = 65_536
-MOST_MEMORY = 300 * 2**20
+MOST_MEMORY, MOST_FOR_A_FETCH = 300 * 2**20, 80 * 2**20
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def server() -> Iterator[ScriptedServer]:
         yield running
 
 
-def fetch(inboxstats: Inboxstats, server: ScriptedServer, archive: Path) -> int:
-    """Lists the mailbox, and fetches no message; returns the peak memory of the whole program in bytes."""
+def fetch(inboxstats: Inboxstats, server: ScriptedServer, archive: Path, *, since: str = "2099-01-01") -> int:
+    """Lists the mailbox, and fetches nothing older; returns the peak memory of the whole program in bytes."""
     server.log.clear()
     address = ("--host", "127.0.0.1", "--port", str(server.port), "--user", "me", "--security", "none")
-    options = ("--archive", str(archive), "--no-fsync", "--since", "2099-01-01", "--quiet")
+    options = ("--archive", str(archive), "--no-fsync", "--since", since, "--quiet")
     running = inboxstats.start("fetch", *address, *options, password="secret")
     with running:
         _, status, usage = os.wait4(running.pid, 0)
@@ -63,3 +63,14 @@ def test_a_mailbox_of_a_million_messages_is_listed_in_little_memory_and_short_li
     assert [number for number in range(1, inbox.exists + 1) if number * STEP not in there] == sorted(inbox.gone)
     flagged = [info.key for info in listed.values() if "\\Flagged" in info.flags]
     assert flagged == [f"1-{number * STEP}" for number in sorted(inbox.flagged)]
+
+
+def test_a_fetch_and_a_run_without_news_take_little_memory(
+    inboxstats: Inboxstats, server: ScriptedServer, tmp_path: Path
+) -> None:
+    message = b"Subject: long\r\n\r\n" + b"x" * 70 + b"\r\n" * 20_000
+    server.script.mailboxes[b"INBOX"] = box(*[message] * 1500)  # 60 MB
+    server.script.extensions = ("CONDSTORE", "ENABLE", "QRESYNC", "ESEARCH")
+    assert fetch(inboxstats, server, tmp_path / "archive", since="2000-01-01") < MOST_FOR_A_FETCH
+    assert len(list((tmp_path / "archive").rglob("*.eml"))) == 1500
+    assert fetch(inboxstats, server, tmp_path / "archive", since="2000-01-01") < MOST_FOR_A_FETCH

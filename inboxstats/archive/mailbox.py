@@ -30,6 +30,9 @@ from inboxstats.mail import Location, Mailbox, MessageInfo, MessageKey
 if TYPE_CHECKING:  # heavy: listing.py imports it where a listing is read
     import pyarrow as pa
 
+SAMPLE = 10
+"""How many messages of a listing mailbox.json notes."""
+
 
 @dataclass(frozen=True, slots=True)
 class MailboxState:
@@ -165,8 +168,20 @@ class MailboxFolder:
         after = listing.to_bytes(listing.merge(listing.read(before) or (), compact))
         if after != before:
             write_state(self.path / "listing.parquet", after, fsync=self._fsync)
-        if state != self.state():
-            self._note(status=asdict(state))
+        places = range(0, len(compact), 1 + len(compact) // SAMPLE)
+        sample = [[compact.uids[place], compact.instants[place], compact.sizes[place]] for place in places]
+        if state != self.state() or sample != self._record().get("sample"):
+            self._note(status=asdict(state), sample=sample)
+
+    def sample(self) -> Listing:
+        """A few messages of the last listing, without their flags, from its beginning to its end."""
+        found = Listing(0)
+        try:
+            for uid, instant, size in self._record()["sample"]:
+                found.add(uid, instant, size, frozenset())
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return Listing(0)
+        return found
 
     def begin(self, uidvalidity: int) -> None:
         """Make the folder of a UIDVALIDITY, so that its number is taken. Raises StorageError."""
@@ -222,6 +237,7 @@ class MailboxFolder:
             "delimiter": self.mailbox.delimiter,
             "attributes": sorted(self.mailbox.attributes),
             "status": before.get("status"),
+            "sample": before.get("sample"),
             "settled": before.get("settled"),
         }
         data = json.dumps(record | changes, ensure_ascii=True, indent=1).encode() + b"\n"

@@ -194,11 +194,11 @@ def test_only_what_changed_is_asked_for(extensions: tuple[str, ...]) -> None:
     with served(mailbox, extensions) as (server, source):
         before = source.snapshot(INBOX)
         for changes, most in (
-            ({"flag": (3, 9)}, 2),
-            ({"deliver": 2}, 3),
-            ({"expunge": (4, 30)}, 3 if extensions != CONDSTORE else 5),
-            ({"deliver": 1, "flag": (1,), "expunge": (12, 13, 14)}, 4 if extensions != CONDSTORE else 6),
-            ({"deliver": 1, "expunge": (15,)}, 4 if extensions != CONDSTORE else 5),
+            ({"flag": (3, 9)}, 3),
+            ({"deliver": 2}, 4),
+            ({"expunge": (4, 30)}, 4 if extensions != CONDSTORE else 6),
+            ({"deliver": 1, "flag": (1,), "expunge": (12, 13, 14)}, 5 if extensions != CONDSTORE else 7),
+            ({"deliver": 1, "expunge": (15,)}, 5 if extensions != CONDSTORE else 6),
         ):
             change(mailbox, **changes)  # type: ignore[arg-type]
             server.log.clear()

@@ -108,6 +108,11 @@ class ImapSource:
         found = listing.changed(opened, known) if known else None
         return found or listing.whole(opened)
 
+    def are_the_same(self, mailbox: Mailbox, sample: Listing) -> bool:
+        """Whether these messages have the size and the internal date that they had. Raises NetworkError."""
+        with self._opened(mailbox) as (client, _):
+            return listing.are_the_same(client, sample)
+
     def still_there(self, mailbox: Mailbox, keys: Collection[MessageKey]) -> set[MessageKey]:
         """Which of these messages are on the server. Raises NetworkError."""
         by_uid = {uid_of(key): key for key in keys}

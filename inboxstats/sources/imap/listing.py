@@ -35,6 +35,9 @@ SEARCHED_AT_ONCE = 500
 MOST_CHANGED = 20 * AT_ONCE
 """Where more messages are new or have changed, all are listed by windows, which takes less memory."""
 
+SAMPLE = 50
+"""How many messages must be as they were, for others not to be asked for."""
+
 LISTING_TRIES = 3
 """How often a listing begins anew because another client expunges messages meanwhile."""
 
@@ -170,6 +173,8 @@ def _changed(opened: Opened, known: Listing, before: MailboxState) -> Snapshot |
         assert now.uidnext is not None
         if now.exists > len(known) + MOST_CHANGED or (now.highestmodseq or 0) < before.highestmodseq:
             return None
+        if not are_the_same(client, known):
+            return None
         found, vanished = known, array("I")
         if now.highestmodseq != before.highestmodseq:
             since = f"CHANGEDSINCE {before.highestmodseq}"
@@ -189,6 +194,24 @@ def _changed(opened: Opened, known: Listing, before: MailboxState) -> Snapshot |
             there = _still_there(client, found.uids, now.exists)
             found = found if there is None else found.among(there)
     return Snapshot(now.state(found), found) if len(found) == now.exists else None
+
+
+def are_the_same(client: IMAPClient, known: Listing) -> bool:
+    """Whether messages have the size and date that they had. Else the mailbox was made anew, and its UIDs used again.
+
+    HIGHESTMODSEQ alone does not tell: it begins anew, too.
+    """
+    if not known:
+        return True
+    step = 1 + len(known) // SAMPLE
+    sample = ",".join(map(str, known.uids[::step]))
+    now = {facts.uid: facts for facts in _fetched(client, "UID", "FETCH", sample, _listed(_WANTED[1]))}
+    for place in range(0, len(known), step):
+        before = _Facts.of(known, place)
+        facts = before if before.uid not in now else now[before.uid].after(before)
+        if facts.size != before.size != UNKNOWN or facts.instant != before.instant != UNKNOWN:
+            return False
+    return True
 
 
 def _changes(client: IMAPClient, uids: str, since: str | None, known: Listing) -> tuple[Listing, Integers]:
@@ -354,12 +377,13 @@ def _read(parts: list[Any]) -> _Facts | None:
 
     What cannot be read costs that fact: a strange flag, a date that is none.
     """
-    line = b"".join(part if isinstance(part, bytes) else part[0] for part in parts)
+    line = parts[0] if len(parts) == 1 else b"".join(part if isinstance(part, bytes) else part[0] for part in parts)
     sequence, _, rest = line.partition(b" (")
     place = 0
     found: dict[str, bytes] = {}
     while match := _ITEM.match(rest, place):
-        found |= {name: value for name, value in match.groupdict().items() if value is not None}
+        if match.lastgroup is not None:
+            found[match.lastgroup] = match[match.lastgroup]
         place = match.end()
     if place < len(rest) and "uid" not in found and (last := re.search(rb"[ )]UID (\d+)", rest[place:])):
         found["uid"] = last[1]
