@@ -26,7 +26,7 @@ class Huge:
     exists: int
     gone: frozenset[int] = frozenset()
     flagged: frozenset[int] = frozenset()
-    modseq: int = 5
+    modseq: int = 500
     longest: int = field(default=0)
 
     def serve(self, server: ScriptedServer) -> None:

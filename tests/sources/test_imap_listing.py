@@ -157,6 +157,17 @@ def test_what_cannot_be_read_costs_that_fact_alone(
     assert info.size == (5 if b"31-Feb" in answer else size)
 
 
+def test_more_messages_than_were_asked_for_are_not_collected() -> None:
+    def too_many(session: Session, tag: str, _line: str) -> None:
+        for uid in range(1, 1001):
+            session.send(f"* 1 FETCH (UID {uid} FLAGS ())")
+        session.send(f"{tag} OK done")
+
+    with served(box(*MESSAGES)) as (server, source):
+        server.on("FETCH", too_many)
+        assert uids(source.snapshot(INBOX)) == list(range(1, 31))
+
+
 def test_data_that_nobody_asked_for_changes_nothing() -> None:
     noise = [
         b"* 3 FETCH (FLAGS (\\Seen x))",

@@ -29,8 +29,10 @@ AT_ONCE = 5000
 """Messages a window: as many UIDs as a line of 64 KB holds for sure."""
 
 MOST_RANGES = 2500
-"""Ranges of UIDs that a line of 64 KB holds for sure; SEARCHED_AT_ONCE are single ones."""
+"""Ranges of UIDs that a line of 64 KB holds for sure."""
+
 SEARCHED_AT_ONCE = 500
+"""UIDs or numbers in one command: some servers read no line over 8 KB."""
 
 MOST_CHANGED = 20 * AT_ONCE
 """Where more messages are new or have changed, all are listed by windows, which takes less memory."""
@@ -118,9 +120,8 @@ def _by_windows(opened: Opened) -> Snapshot | None:
     last = found.uids[-1] if found else 0
     if found and (selected.uidnext is None or last + 1 < selected.uidnext):  # EXISTS may have told too few
         with opened() as (client, _):
-            for facts in _fetched(client, "UID", "FETCH", f"{last + 1}:*", _listed(_ALL)):
-                if facts.uid > found.uids[-1]:
-                    facts.add_to(found)
+            more, _ = _changes(client, f"{last + 1}:*", None, Listing(found.uidvalidity))
+        found = found.updated(more)
     with opened() as (_, now):
         if now.uidvalidity != selected.uidvalidity:
             return None
@@ -136,6 +137,8 @@ def _described(opened: Opened, first: int, last: int) -> dict[int, "_Facts"]:
                 for facts in _fetched(client, "FETCH", f"{first}:{last}", _listed(items)):
                     if first <= facts.sequence <= last:
                         rows[facts.uid] = facts.after(rows.get(facts.uid))
+                    if len(rows) > last + 1 - first:
+                        raise UnreadableAnswerError("more messages than there are numbers")
             break
         except MailboxRefusedError:
             raise
@@ -204,8 +207,9 @@ def are_the_same(client: IMAPClient, known: Listing) -> bool:
     if not known:
         return True
     step = 1 + len(known) // SAMPLE
-    sample = ",".join(map(str, known.uids[::step]))
-    now = {facts.uid: facts for facts in _fetched(client, "UID", "FETCH", sample, _listed(_WANTED[1]))}
+    sample = known.uids[::step]
+    answers = _fetched(client, "UID", "FETCH", ",".join(map(str, sample)), _listed(_WANTED[1]))
+    now = {facts.uid: facts for facts in answers if facts.uid in sample}
     for place in range(0, len(known), step):
         before = _Facts.of(known, place)
         facts = before if before.uid not in now else now[before.uid].after(before)
