@@ -9,7 +9,7 @@ from typing import Self
 
 READ_ONLY = re.compile(
     r"""(?ix)
-    CAPABILITY | STARTTLS | COMPRESS\ DEFLATE | NOOP | UNSELECT | LOGOUT
+    CAPABILITY | STARTTLS | NOOP | UNSELECT | LOGOUT
     | ID\ \("name"\ "inboxstats"\ "version"\ "[\d.]+"\)
     | LOGIN\ .* | AUTHENTICATE\ PLAIN(\ \S+)?
     | ENABLE(\ [A-Z0-9=]+)+

@@ -330,8 +330,7 @@ def responses(client: IMAPClient, kinds: Collection[str], name: str, *command: A
         for kind in kinds:
             if parts := imap.untagged_responses.pop(kind, None):
                 yield kind, parts
-        if "BYE" in imap.untagged_responses:
-            raise IMAP4.abort("the server says BYE")
+        imap._check_bye()  # noqa: SLF001
     del imap.tagged_commands[tag]
     status, text = answer
     if status != "OK":
