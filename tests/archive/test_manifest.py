@@ -67,6 +67,29 @@ def test_of_two_rows_on_one_message_the_later_one_holds(tmp_path: Path) -> None:
     assert manifest.read(path) == [*rows(3), *rows(2)[1:]]
 
 
+def test_a_line_that_is_garbled_is_not_entered_and_changes_the_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.jsonl"
+    manifest.append(str(path), rows(3), fsync=False)
+    whole = path.read_bytes()
+    before = manifest.checksum(str(path))
+    second = whole.index(b"\n") + 1
+    for place in (second, second + 15, whole.index(b"sha256", second) + 12, whole.index(b"\n", second)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x80]) + whole[place + 1 :])
+        assert (7, 2) not in set(manifest.entered(str(path)))
+        assert manifest.checksum(str(path)) != before
+
+
+def test_rows_are_read_in_blocks_and_of_generations_beyond_32_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "_BLOCK", 100)
+    path = str(tmp_path / "manifest.jsonl")
+    aside = manifest.SetAside(7, 2, "2026-11-24T08:00:00Z", "x", None)
+    later = [manifest.ManifestRow(7 + 2**32, row.uid, row.size, row.sha256, row.stored) for row in rows(3)]
+    manifest.append(path, [*rows(5), aside, *later], fsync=False)
+    assert list(manifest.entered(path)) == [(7, 1), (7, 3), (7, 4), (7, 5), *((7 + 2**32, uid) for uid in (1, 2, 3))]
+
+
 @pytest.mark.parametrize(
     "line",
     [
