@@ -6,40 +6,60 @@ Every step can be repeated at any time, and does only what is not done yet.
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from difflib import get_close_matches
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner
+from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner, Snapshot, Stored
+from inboxstats.archive.layout import next_generation
+from inboxstats.archive.listing import Listing, microseconds
+from inboxstats.archive.parquet import UNKNOWN
 from inboxstats.download import Connection, Downloaded, Failure, Pool, Wanted
 from inboxstats.errors import (
     ExitCode,
     InboxstatsError,
     NetworkError,
     ServerRefusalError,
+    StorageError,
     UnreadableAnswerError,
     UsageError,
 )
+from inboxstats.generations import Sampled, suspects, used_again
 from inboxstats.globs import matches
-from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.mail import Mailbox, MessageKey
 
 LISTING_TRIES = 3
 """How often a mailbox is listed because the connection drops; then what is planned is fetched, and the run ends."""
 
+FEW_CHANGES = 10
+"""Up to this HIGHESTMODSEQ a mailbox may have just been made anew, with other messages and all numbers as before."""
+
+NO_UIDVALIDITY = (
+    "the server gives it no usable UIDVALIDITY, so that it is listed anew each time, and other messages under the same "
+    "UIDs may pass for those that are stored."
+)
+
 _LOG = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
 
-class Server(Connection, Protocol):
+
+class Server(Connection, Sampled, Protocol):
     """A `mail.Source` that can say cheaply whether a mailbox has changed: `sources.imap.ImapSource`.
 
     `sibling` is one more connection with the same login, which knows the mailboxes by the same names.
     """
 
     def mailboxes(self) -> Iterable[Mailbox]: ...
-    def listing(self, mailbox: Mailbox) -> Mapping[MessageKey, MessageInfo]: ...
+    def statuses(self, mailboxes: Sequence[Mailbox]) -> Mapping[str, MailboxState]: ...
     def status(self, mailbox: Mailbox) -> MailboxState: ...
+    def snapshot(self, mailbox: Mailbox, known: Snapshot | None = None) -> Snapshot: ...
+    def are_the_same(self, mailbox: Mailbox, sample: Listing) -> bool: ...
+    def still_there(self, mailbox: Mailbox, keys: Collection[MessageKey]) -> Collection[MessageKey]: ...
     def sibling(self) -> Connection: ...
 
 
@@ -65,7 +85,8 @@ class Fetched:
     gone    -- messages that were expunged during the run
     failed  -- messages that the server would not give
     emptied -- mailboxes that the server says are empty, with how many messages the archive keeps of each
-    troubles -- mailboxes that could not be listed, with the reason
+    troubles -- mailboxes that could not be listed, or where something is wrong, with the reason
+    warnings -- mailboxes of which the user should know something, though all of them is there
     """
 
     account: str
@@ -80,6 +101,7 @@ class Fetched:
     left: int = 0
     emptied: tuple[tuple[str, int], ...] = ()
     troubles: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
     error: InboxstatsError | None = None
 
     @property
@@ -97,7 +119,16 @@ class _Plan:
     listed: int = 0
     emptied: list[tuple[str, int]] = field(default_factory=list)
     troubles: list[tuple[str, str]] = field(default_factory=list)
-    error: NetworkError | None = None
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+    missing_bytes: int = 0
+    error: NetworkError | StorageError | None = None
+
+    def add(self, folder: MailboxFolder, missing: Listing, *, of: int) -> None:
+        """A mailbox of so many messages, some of which are missing."""
+        self.listed += of
+        if missing:
+            self.wanted.append(Wanted(folder, missing))
+            self.missing_bytes += missing.total_size()
 
 
 def fetch(
@@ -133,24 +164,29 @@ def fetch(
         plan = _Plan()
         connections = [source, *(source.sibling() for _ in range(threads - 1))]
         with Pool(connections, progress=watcher.stored) as pool:
+            statuses = _Statuses(source, names)
             for mailbox in names:
                 watcher.listing(mailbox.name)
                 folder = archive.mailbox(account, mailbox)
-                if not _planned(plan, source, folder, since=since, dry_run=dry_run, wait=wait, pool=pool):
+                if not _planned(plan, source, folder, statuses, since=since, dry_run=dry_run, wait=wait, pool=pool):
                     break
-            missing = [info.size or 0 for wanted in plan.wanted for info in wanted.messages.values()]
-            if missing and not dry_run:
-                watcher.begin(len(missing), sum(missing))
-            got = pool.run(() if dry_run else plan.wanted)
+            missing = sum(len(wanted.messages) for wanted in plan.wanted)
+            fetches = not dry_run and not isinstance(plan.error, StorageError)
+            if missing and fetches:
+                watcher.begin(missing, plan.missing_bytes)
+            got = pool.run(plan.wanted if fetches else ())
+        if not fetches and not dry_run:
+            got = replace(got, left=missing)
         refused, gone = _confirm(source, plan.wanted, got)
+        unsettled = _settle(plan.wanted, since=since) if fetches else None
     finally:
         source.close()
     return Fetched(
         account=account,
         mailboxes=tuple(mailbox.name for mailbox in names),
         listed=plan.listed,
-        missing=len(missing),
-        missing_bytes=sum(missing),
+        missing=missing,
+        missing_bytes=plan.missing_bytes,
         stored=got.stored,
         bytes=got.bytes,
         gone=gone,
@@ -158,7 +194,8 @@ def fetch(
         left=got.left,
         emptied=tuple(plan.emptied),
         troubles=(*plan.troubles, *_lost(got)),
-        error=got.error or plan.error,
+        warnings=tuple(plan.warnings),
+        error=got.error or plan.error or unsettled,
     )
 
 
@@ -185,25 +222,52 @@ def _planned(
     plan: _Plan,
     source: Server,
     folder: MailboxFolder,
+    statuses: "_Statuses",
     *,
     since: date | None,
     dry_run: bool,
     wait: Callable[[float], None],
     pool: Pool,
 ) -> bool:
-    """List a mailbox, once more where the connection drops. False where the server is gone: then it is `plan.error`."""
+    """List a mailbox, once more where the connection drops. False where the run must end: see `plan.error`."""
     for attempt in range(LISTING_TRIES):
         try:
-            _plan_mailbox(plan, source, folder, since=since, dry_run=dry_run, pool=pool)
+            _plan_mailbox(plan, source, folder, statuses, since=since, dry_run=dry_run, pool=pool)
         except (ServerRefusalError, UnreadableAnswerError) as problem:
             plan.troubles.append((folder.mailbox.name, str(problem)))
         except NetworkError as problem:
             plan.error = problem
             wait(random.uniform(0, 2.0**attempt))  # noqa: S311 -- jitter, no secret
             continue
+        except StorageError as problem:
+            plan.error = problem
+            return False
         plan.error = None
         return True
     return False
+
+
+class _Statuses:
+    """What STATUS says of mailboxes: of all at once where the server can, else one by one.
+
+    round_trip -- how many seconds the last answer took
+    """
+
+    def __init__(self, source: Server, mailboxes: Sequence[Mailbox]) -> None:
+        self._source = source
+        self.round_trip = 0.0
+        self._told: Mapping[str, MailboxState] = {}
+        with suppress(NetworkError):  # each is then asked for by itself, and more than once
+            self._told = self._timed(lambda: source.statuses(mailboxes))
+
+    def of(self, mailbox: Mailbox) -> MailboxState:
+        return self._told.get(mailbox.name) or self._timed(lambda: self._source.status(mailbox))
+
+    def _timed(self, ask: Callable[[], Answer]) -> Answer:
+        began = time.monotonic()
+        answer = ask()
+        self.round_trip = time.monotonic() - began
+        return answer
 
 
 def _lost(got: Downloaded) -> Iterator[tuple[str, str]]:
@@ -215,48 +279,105 @@ def _plan_mailbox(
     plan: _Plan,
     source: Server,
     folder: MailboxFolder,
+    statuses: _Statuses,
     *,
     since: date | None,
     dry_run: bool,
     pool: Pool,
 ) -> None:
-    """Find out what is missing of a mailbox; keep its listing. An unchanged mailbox costs one round trip."""
+    """Find out what is missing of a mailbox; keep its listing.
+
+    An unchanged mailbox costs one round trip, or none of its own, and a look at the names of its files.
+    """
+    name = folder.mailbox.name
     if not dry_run:
         folder.note_name()
-        folder.sweep()
-    before = folder.state()
-    began = time.monotonic()
-    state = source.status(folder.mailbox)
-    round_trip = time.monotonic() - began
-    # Only HIGHESTMODSEQ tells that no flag has changed either (RFC 7162, section 3.1.2).
-    unchanged = state == before and state.highestmodseq and state.uidvalidity
+    stored = folder.stored() if dry_run else folder.sweep()
+    state = statuses.of(folder.mailbox)
+    unchanged = _is_unchanged(source, folder, state)
+    if unchanged and state.messages is not None and folder.is_complete(stored):
+        _LOG.info("%s has not changed", name)
+        plan.listed += state.messages
+        return
     known = folder.listed()
+    found = None
     if unchanged and len(known) == state.messages:
-        _LOG.info("%s has not changed", folder.mailbox.name)
-        listing: Mapping[MessageKey, MessageInfo] = known
+        _LOG.info("%s has not changed, but the archive has", name)
+        listing = known
     else:
         if since is None and not dry_run:
-            pool.expect(folder.mailbox, (state.messages or 0) - len(known), round_trip=round_trip)
-        listing = source.listing(folder.mailbox)
-        if known and not listing:
-            plan.emptied.append((folder.mailbox.name, len(known)))
+            pool.expect(folder.mailbox, (state.messages or 0) - len(known), round_trip=statuses.round_trip)
+        found = source.snapshot(folder.mailbox, Snapshot(before, known) if (before := folder.state()) else None)
+        if known and not found.listing:
+            plan.emptied.append((name, len(known)))
             return
-        if not dry_run:
-            folder.note_listing(state, listing)
-    plan.listed += len(listing)
-    stored = folder.stored()
-    missing = {key: info for key, info in listing.items() if key not in stored and _is_since(info, since)}
-    _LOG.info("%s: %d messages, %d of them missing", folder.mailbox.name, len(listing), len(missing))
-    if missing:
-        plan.wanted.append(Wanted(folder, missing))
+        listing = _in_generation(plan, source, folder, found, known, stored, dry_run=dry_run)
+        if not found.state.uidvalidity:
+            plan.warnings.append((name, NO_UIDVALIDITY))
+    missing = listing.without(stored.uids(listing.uidvalidity))
+    if since is not None:
+        missing = missing.select(_since(missing, since))
+    _LOG.info("%s: %d messages, %d of them missing", name, len(listing), len(missing))
+    plan.add(folder, missing, of=len(listing))
+    if dry_run:
+        return
+    # Last, so that what there is to do is told though the disk be full.
+    if found is not None:
+        folder.note_listing(found.state, listing)
+    if not missing:
+        folder.settle(stored, complete=since is None)
 
 
-def _is_since(info: MessageInfo, since: date | None) -> bool:
-    return since is None or info.internal_date is None or info.internal_date.date() >= since
+def _is_unchanged(source: Server, folder: MailboxFolder, state: MailboxState) -> bool:
+    """Whether the mailbox is as it was when it was last listed."""
+    # Only HIGHESTMODSEQ tells that no flag has changed either (RFC 7162, section 3.1.2).
+    if state != folder.state() or not state.uidvalidity or not state.highestmodseq:
+        return False
+    if state.highestmodseq > FEW_CHANGES or not state.messages:
+        return True
+    sample = folder.sample()
+    return bool(sample) and source.are_the_same(folder.mailbox, sample)
+
+
+def _since(listing: Listing, since: date) -> Iterator[int]:
+    """The places of messages that the server received on that day (UTC) or later, or nobody knows when."""
+    first = microseconds(datetime.combine(since, time_of_day.min, UTC))
+    return (place for place, instant in enumerate(listing.instants) if instant >= first or instant == UNKNOWN)
+
+
+def _in_generation(
+    plan: _Plan,
+    source: Server,
+    folder: MailboxFolder,
+    found: Snapshot,
+    known: Listing,
+    stored: Stored,
+    *,
+    dry_run: bool,
+) -> Listing:
+    """The listing under the UIDVALIDITY that the archive has for it.
+
+    That is the server's, or a later generation of it (`layout.next_generation`) where the server gave its UIDs to
+    other messages: so nothing stored is taken for a message that it is not, or overwritten.
+    """
+    listing = found.listing.under(stored.generation(found.listing.uidvalidity))
+    suspected = suspects(folder.state(), known, found.state, listing)
+    others, compared = used_again(source, folder, stored, listing.uidvalidity, suspected)
+    if not others:
+        return listing
+    reason = (
+        f"the server uses UIDs again for other messages ({others:,} of {compared:,} compared) and keeps its "
+        "UIDVALIDITY. All of it is fetched anew; what was stored stays."
+    )
+    plan.troubles.append((folder.mailbox.name, reason))
+    listing = listing.under(next_generation(listing.uidvalidity))
+    if not dry_run:
+        folder.begin(listing.uidvalidity)
+    return listing
 
 
 def _confirm(source: Server, wanted: Sequence[Wanted], got: Downloaded) -> tuple[tuple[Failure, ...], int]:
-    """Tell messages that were expunged meanwhile from those that the server holds back, by listing again."""
+    """Tell messages that were expunged meanwhile from those that the server holds back, by asking which are there."""
     refused: list[Failure] = []
     gone = 0
     for folder in (each.folder for each in wanted if each.folder.mailbox.name in got.absent):
@@ -265,10 +386,22 @@ def _confirm(source: Server, wanted: Sequence[Wanted], got: Downloaded) -> tuple
         try:
             if got.error is not None:
                 raise got.error
-            there = source.listing(folder.mailbox)
+            there = set(source.still_there(folder.mailbox, absent))
         except InboxstatsError as problem:
             refused += [Failure(name, key, f"the server left it out: {problem}") for key in sorted(absent)]
             continue
-        refused += [Failure(name, key, "the server answered without its text") for key in sorted(absent & there.keys())]
-        gone += len(absent - there.keys())
+        refused += [Failure(name, key, "the server answered without its text") for key in sorted(there)]
+        gone += len(absent - there)
     return tuple(refused), gone
+
+
+def _settle(wanted: Sequence[Wanted], *, since: date | None) -> StorageError | None:
+    """Note what is on disk now, so that a run without news need not find that out. Returns what kept it from that."""
+    error = None
+    for each in wanted:
+        try:
+            stored = each.folder.stored()
+            each.folder.settle(stored, complete=since is None and all(key in stored for key in each.messages))
+        except StorageError as problem:
+            error = error or problem
+    return error

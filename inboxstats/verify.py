@@ -5,18 +5,18 @@ Changes nothing on the server. What is damaged is set aside by `archive.verify`,
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from inboxstats.archive import Archive, MailboxFolder, Owner
 from inboxstats.archive.files import TEMPORARY, storage_errors
-from inboxstats.archive.layout import folder_name, message_key
+from inboxstats.archive.layout import folder_name, message_key, server_uidvalidity, uid_of
 from inboxstats.archive.verify import Checked, Finding, Kind, check, readers
 from inboxstats.errors import ExitCode, InboxstatsError, ServerRefusalError, UnreadableAnswerError, UsageError
 from inboxstats.globs import matches
-from inboxstats.mail import MessageKey, Source
+from inboxstats.mail import MessageInfo, MessageKey, Source
 
 __all__ = ["Checked", "Compared", "Finding", "Kind", "Online", "Server", "Verified", "Watcher", "strangers", "verify"]
 
@@ -187,7 +187,7 @@ def _compare(
                 continue
             watcher.listing(mailbox.name)
             try:
-                listing = {key: info.size for key, info in server.listing(mailbox).items()}
+                listing = _as_stored(folder, server.listing(mailbox))
             except (ServerRefusalError, UnreadableAnswerError) as problem:
                 online.troubles.append((mailbox.name, str(problem)))
                 continue
@@ -199,6 +199,13 @@ def _compare(
     finally:
         server.close()
     return found
+
+
+def _as_stored(folder: MailboxFolder, listing: Mapping[MessageKey, MessageInfo]) -> dict[MessageKey, int | None]:
+    """The sizes by the keys that the archive has for the messages, whose UIDVALIDITY may be a later generation."""
+    stored = folder.stored()
+    numbers = {given: stored.generation(given) for given in set(map(server_uidvalidity, listing))}
+    return {message_key(numbers[server_uidvalidity(key)], uid_of(key)): info.size for key, info in listing.items()}
 
 
 def _compared(
@@ -222,8 +229,7 @@ def _compared(
 
 def _is_new(key: MessageKey, uidvalidity: int | None, uidnext: int | None) -> bool:
     """Whether a message came after the last complete listing; without one, nothing was promised."""
-    uid = int(key.partition("-")[2])
-    return key != message_key(uidvalidity or 0, uid) or uidnext is None or uid >= uidnext
+    return server_uidvalidity(key) != (uidvalidity or 0) or uidnext is None or uid_of(key) >= uidnext
 
 
 def _forget_parsed(archive: Archive) -> None:

@@ -20,16 +20,35 @@ class Stored:
 class Box:
     """A mailbox: messages by UID, ascending. Tests change it while it is served.
 
-    `uid_validity` is sent as it is, ``None`` leaves it out; `attributes` are those of LIST.
+    `uid_validity` is sent as it is, ``None`` leaves it out; `attributes` are those of LIST. The rest is the server's
+    own record of what tests changed.
     """
 
     messages: dict[int, Stored] = field(default_factory=dict)
     uid_validity: int | str | None = 1
     attributes: str = r"\HasNoChildren"
+    seen: dict[int, Stored] = field(default_factory=dict)
+    modseqs: dict[int, int] = field(default_factory=dict)
+    modseq: int = 1
+    next_uid: int = 1
 
     @property
     def uid_next(self) -> int:
-        return max(self.messages, default=0) + 1
+        self.next_uid = max(self.next_uid, max(self.messages, default=0) + 1)
+        return self.next_uid
+
+    def notice(self) -> int:
+        """HIGHESTMODSEQ: whatever was changed since the last call gets one that is higher (RFC 7162)."""
+        changed = [uid for uid in {*self.seen, *self.messages} if self.seen.get(uid) != self.messages.get(uid)]
+        if changed:
+            self.modseq += 1
+            self.modseqs.update(dict.fromkeys(changed, self.modseq))
+            self.seen = dict(self.messages)
+        return self.modseq
+
+    def vanished_since(self, modseq: int) -> list[int]:
+        """The UIDs expunged since then."""
+        return sorted(uid for uid, each in self.modseqs.items() if each > modseq and uid not in self.messages)
 
 
 def box(*messages: bytes, first_uid: int = 1) -> Box:
@@ -45,3 +64,14 @@ def numbers(sequence_set: str, *, most: int) -> set[int]:
         low, high = sorted((int(first), int(last or first)))
         found.update(range(low, min(high, most) + 1))
     return found
+
+
+def sequence_set(found: list[int]) -> str:
+    """Ascending numbers as ``1:3,7``."""
+    parts: list[list[int]] = []
+    for number in found:
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in parts)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Literal, NoReturn
 
-from scripted_mailbox import Box, Stored, numbers
+from scripted_mailbox import Box, Stored, numbers, sequence_set
 
 CAPABILITIES = "IMAP4rev1 ID UNSELECT"
 ARGUMENT = re.compile(rb'"((?:[^"\\]|\\.)*)"|\{(\d+)\+?\}\r\n|([^\s"]+)', re.DOTALL)
@@ -46,6 +46,7 @@ class Script:
     greeting  -- the first line; ``None`` says nothing at all
     bodies    -- what is wrong with a UID's body: ``missing`` (a FETCH answer without it), ``nil``, ``absent``
                  (no FETCH answer for this UID) or ``refused`` (NO for any command that asks for it)
+    extensions -- more capabilities, of CONDSTORE, ENABLE, QRESYNC, ESEARCH, LIST-EXTENDED, LIST-STATUS
     most      -- how many connections are served at once; one more gets a BYE
     trickle   -- seconds between two bytes of the greeting
     context   -- the TLS that STARTTLS leads to, or that is spoken from the first byte (`is_tls`)
@@ -58,6 +59,7 @@ class Script:
     log: list[str] = field(default_factory=list)
     greeting: bytes | None = b"* OK ready"
     bodies: dict[int, BodyFault] = field(default_factory=dict)
+    extensions: tuple[str, ...] = ()
     most: int = 100
     bytes_each: int | None = None
     trickle: float | None = None
@@ -224,7 +226,8 @@ class Session(StreamRequestHandler):
 
     def _capability(self, _rest: str) -> str:
         can_upgrade = self.script.context and not isinstance(self.connection, ssl.SSLSocket)
-        self.send(f"* CAPABILITY {CAPABILITIES}{' STARTTLS' if can_upgrade else ''}")
+        more = [*self.script.extensions, *(["STARTTLS"] if can_upgrade else [])]
+        self.send(" ".join(["* CAPABILITY", CAPABILITIES, *more]))
         return "OK done"
 
     def _login(self, rest: str) -> str:
@@ -235,9 +238,14 @@ class Session(StreamRequestHandler):
         self.send('* ID ("name" "scripted")')
         return "OK done"
 
-    def _list(self, _rest: str) -> str:
+    def _list(self, rest: str) -> str:
+        wanted = re.search(r"\((.*)\) RETURN \(STATUS", rest)
         for name, each in self.script.mailboxes.items():
+            if wanted and name not in _arguments(wanted[1]):
+                continue
             self.send_bytes(b'* LIST (%b) "/" {%d}\r\n%b\r\n' % (each.attributes.encode(), len(name), name))
+            if wanted:
+                self._tell_status(name, each)
         return "OK done"
 
     def _status(self, rest: str) -> str:
@@ -245,9 +253,18 @@ class Session(StreamRequestHandler):
         each = self.script.mailboxes.get(name)
         if each is None:
             return "NO [NONEXISTENT] No such mailbox"
+        self._tell_status(name, each)
+        return "OK done"
+
+    def _tell_status(self, name: bytes, each: Box) -> None:
         facts = {"MESSAGES": len(each.messages), "UIDNEXT": each.uid_next, "UIDVALIDITY": each.uid_validity}
+        if "CONDSTORE" in self.script.extensions:
+            facts["HIGHESTMODSEQ"] = each.notice()
         shown = " ".join(f"{key} {value}" for key, value in facts.items() if value is not None)
         self.send_bytes(b"* STATUS {%d}\r\n%b (%b)\r\n" % (len(name), name, shown.encode()))
+
+    def _enable(self, rest: str) -> str:
+        self.send(f"* ENABLED {rest}")
         return "OK done"
 
     def _examine(self, rest: str) -> str:
@@ -257,28 +274,42 @@ class Session(StreamRequestHandler):
         self.send(r"* FLAGS (\Answered \Flagged \Deleted \Seen \Draft)")
         self.send(f"* {len(self._box.messages)} EXISTS")
         self.send(f"* OK [UIDNEXT {self._box.uid_next}] next")
+        if "CONDSTORE" in self.script.extensions:
+            self.send(f"* OK [HIGHESTMODSEQ {self._box.notice()}] highest")
         if self._box.uid_validity is not None:
             self.send(f"* OK [UIDVALIDITY {self._box.uid_validity}] valid")
         return "OK [READ-ONLY] done"
 
     def _uid_search(self, rest: str) -> str:
         uids = list(self._selected())
-        key, _, of_uids = rest.partition(" ")
+        key, _, of_uids = rest.removeprefix("RETURN (ALL) ").partition(" ")
         if key.upper() == "UID":
             wanted = numbers(of_uids, most=max(uids, default=0))
             found = [uid for uid in uids if uid in wanted]
         else:
             wanted = numbers("1:*" if key.upper() == "ALL" else key, most=len(uids))
             found = [uid for number, uid in enumerate(uids, 1) if number in wanted]
-        self.send(" ".join(["* SEARCH", *map(str, found)]))
+        if "RETURN" in rest:
+            self.send(f'* ESEARCH (TAG "any") UID ALL {sequence_set(found)}')
+        else:
+            self.send(" ".join(["* SEARCH", *map(str, found)]))
         return "OK done"
 
     def _uid_fetch(self, rest: str) -> str:
+        return self._fetch(rest, by_uid=True)
+
+    def _fetch(self, rest: str, *, by_uid: bool = False) -> str:
         asked, _, items = rest.partition(" ")
         messages = self._selected()
-        chosen = numbers(asked, most=max(messages, default=0))
-        wanted = [(number, uid) for number, uid in enumerate(messages, 1) if uid in chosen]
-        with_body = "BODY" in items.upper()
+        chosen = numbers(asked, most=max(messages, default=0) if by_uid else len(messages))
+        if since := re.search(r" \(CHANGEDSINCE (\d+)(.*)\)$", items):
+            assert self._box
+            items = items[: since.start()] + " MODSEQ"
+            if since[2] and (gone := self._box.vanished_since(int(since[1]))):
+                self.send(f"* VANISHED (EARLIER) {sequence_set(gone)}")
+            chosen &= {uid for uid, modseq in self._box.modseqs.items() if modseq > int(since[1])}
+        wanted = [(number, uid) for number, uid in enumerate(messages, 1) if (uid if by_uid else number) in chosen]
+        with_body = "BODY.PEEK[]" in items.upper()
         if with_body and any(self.script.bodies.get(uid) == "refused" for _, uid in wanted):
             return "NO [SERVERBUG] Cannot read this message"
         for number, uid in wanted:
@@ -294,7 +325,13 @@ class Session(StreamRequestHandler):
             facts.append(f'INTERNALDATE "{message.internal_date:%d-%b-%Y %H:%M:%S %z}"'.encode())
         if "RFC822.SIZE" in items:
             facts.append(f"RFC822.SIZE {len(message.data) if message.size is None else message.size}".encode())
-        if "BODY" in items and self.script.bodies.get(uid) != "missing":
+        if "MODSEQ" in items and self._box:
+            facts.append(f"MODSEQ ({self._box.modseqs.get(uid, 1)})".encode())
+        if "HEADER.FIELDS" in items:
+            field = re.search(rb"(?im)^message-id:.*\r?\n", message.data)
+            found = (field[0] if field else b"") + b"\r\n"
+            facts.append(b"BODY[HEADER.FIELDS (MESSAGE-ID)] {%d}\r\n%b" % (len(found), found))
+        elif "BODY" in items and self.script.bodies.get(uid) != "missing":
             literal = b"{%d}\r\n%b" % (len(message.data), message.data)
             facts.append(b"BODY[] " + (b"NIL" if self.script.bodies.get(uid) == "nil" else literal))
         return b" ".join(facts)
@@ -325,6 +362,8 @@ ANSWERS: Mapping[str, Callable[[Session, str], str]] = {
     "EXAMINE": Session._examine,
     "SELECT": Session._examine,
     "UNSELECT": Session._unselect,
+    "ENABLE": Session._enable,
+    "FETCH": Session._fetch,
     "UID SEARCH": Session._uid_search,
     "UID FETCH": Session._uid_fetch,
 }

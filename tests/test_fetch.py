@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from inboxstats.mail import Mailbox
 from inboxstats.sources.imap import ImapSource, Server
 
 READ_ONLY = re.compile(
-    r"(CAPABILITY|ID|LOGIN|LIST|STATUS|EXAMINE|UID SEARCH|UID FETCH|NOOP|UNSELECT|LOGOUT)(?![A-Z])", re.IGNORECASE
+    r"(CAPABILITY|ID|LOGIN|LIST|STATUS|ENABLE|EXAMINE|UID SEARCH|UID FETCH|NOOP|UNSELECT|LOGOUT)(?![A-Z])",
+    re.IGNORECASE,
 )
 MESSAGES = [f"Subject: {number}\r\n\r\n{'x' * 2000}\r\n".encode() for number in range(1, 121)]
 
@@ -52,7 +54,13 @@ def archive(tmp_path: Path) -> Archive:
 
 
 def run(
-    server: ScriptedServer, archive: Archive, *, threads: int = 3, mailboxes: tuple[str, ...] = ("INBOX",)
+    server: ScriptedServer,
+    archive: Archive,
+    *,
+    threads: int = 3,
+    mailboxes: tuple[str, ...] = ("INBOX",),
+    since: date | None = None,
+    dry_run: bool = False,
 ) -> Fetched:
     address = Server("127.0.0.1", server.port, "user", "none")
     owner = Owner("127.0.0.1", "user")
@@ -64,6 +72,8 @@ def run(
         mailboxes=mailboxes,
         threads=threads,
         watcher=Silent(),
+        since=since,
+        dry_run=dry_run,
         wait=lambda _: None,
     )
 
@@ -267,8 +277,8 @@ def test_messages_that_are_all_refused_cost_no_login_each(server: ScriptedServer
 
 
 def test_a_listing_that_is_cut_off_is_asked_for_again(server: ScriptedServer, archive: Archive) -> None:
-    server.on("UID SEARCH", drop(), nth=1)
-    server.on("UID FETCH", drop(after=50), nth=1)
+    server.on("UID FETCH", drop(), nth=1)
+    server.on("UID FETCH", drop(after=50), nth=2)
     assert run(server, archive).exit_code == 0
     assert stored(archive) == whole()
 
@@ -276,8 +286,13 @@ def test_a_listing_that_is_cut_off_is_asked_for_again(server: ScriptedServer, ar
 def test_a_listing_that_never_comes_does_not_cost_what_was_listed_before(
     server: ScriptedServer, archive: Archive
 ) -> None:
-    for nth in range(2, 50):
-        server.on("UID SEARCH", drop(), nth=nth)
+    listings: list[str] = []
+
+    def lists_once(session: Session, tag: str, line: str) -> None:
+        listings.extend([line] if "FLAGS" in line else [])
+        (drop() if "FLAGS" in line and len(listings) > 1 else Session.answer)(session, tag, line)
+
+    server.on("UID FETCH", lists_once)
     done = run(server, archive, mailboxes=("*",))
     assert isinstance(done.error, NetworkError)
     assert (done.stored, done.exit_code) == (120, 5)
@@ -382,3 +397,180 @@ def test_a_pattern_that_matches_nothing_is_refused_with_what_there_is() -> None:
         chosen(BOXES, ["INBOX", "List"])
     with pytest.raises(UsageError, match="It has none at all"):
         chosen([], ["INBOX"])
+
+
+# --- what a run without news costs, and UIDs that are used again ---
+
+CONDSTORE = ("CONDSTORE", "ENABLE", "QRESYNC", "ESEARCH")
+
+
+def after_login(server: ScriptedServer) -> list[str]:
+    return [line for line in server.log if not re.match("CAPABILITY|LOGIN|ID|LOGOUT", line)]
+
+
+def files(archive: Archive) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in archive.path.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("modseq", "more"), [(1, ["EXAMINE", "UID"]), (1000, [])])
+def test_a_run_without_news_costs_few_round_trips_and_writes_nothing(
+    server: ScriptedServer, archive: Archive, inbox: Box, modseq: int, more: list[str]
+) -> None:
+    server.script.extensions = CONDSTORE
+    inbox.modseq = modseq  # one that is low may be that of a mailbox made anew
+    run(server, archive)
+    before = files(archive)
+    server.log.clear()
+    done = run(server, archive)
+    assert (done.listed, done.missing, done.exit_code) == (120, 0, 0)
+    assert [line.split()[0] for line in after_login(server) if line[:6] != "ENABLE"] == ["LIST", "STATUS", *more]
+    assert files(archive) == before
+
+
+def test_fifty_mailboxes_without_news_cost_two_round_trips(archive: Archive) -> None:
+    boxes = {f"Box {number}": box(*MESSAGES[:3]) for number in range(50)}
+    for each in boxes.values():
+        each.modseq = 1000
+    with ScriptedServer(boxes) as server:
+        server.script.extensions = (*CONDSTORE, "LIST-EXTENDED", "LIST-STATUS")
+        assert run(server, archive, mailboxes=("*",)).stored == 150
+        server.log.clear()
+        assert run(server, archive, mailboxes=("*",)).listed == 150
+        assert [line.split()[0] for line in after_login(server)] == ["LIST", "LIST"]
+
+
+@pytest.mark.parametrize("name", ["57.eml", "listing.parquet", "manifest.jsonl"])
+def test_a_file_that_was_removed_by_hand_comes_back_though_the_mailbox_has_not_changed(
+    server: ScriptedServer, archive: Archive, name: str
+) -> None:
+    server.script.extensions = CONDSTORE
+    run(server, archive)
+    [path] = archive.path.rglob(name)
+    content = path.read_bytes()
+    path.unlink()
+    done = run(server, archive)
+    assert (done.listed, done.stored, done.exit_code) == (120, int(name == "57.eml"), 0)
+    assert len(path.read_bytes()) == len(content)
+    assert stored(archive) == whole()
+
+
+def test_a_damaged_listing_is_made_again_though_the_mailbox_has_not_changed(
+    server: ScriptedServer, archive: Archive
+) -> None:
+    server.script.extensions = CONDSTORE
+    run(server, archive)
+    [path] = archive.path.rglob("listing.parquet")
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+    assert run(server, archive).exit_code == 0
+    assert path.read_bytes() == content
+
+
+def test_what_since_left_out_is_fetched_by_a_run_without_it(
+    server: ScriptedServer, inbox: Box, archive: Archive
+) -> None:
+    server.script.extensions = CONDSTORE
+    for uid in range(1, 21):
+        inbox.messages[uid] = Stored(MESSAGES[uid - 1], internal_date=ANY_DAY - timedelta(days=9))
+    assert run(server, archive, since=ANY_DAY.date()).stored == 100
+    assert run(server, archive, since=ANY_DAY.date()).stored == 0
+    assert run(server, archive).stored == 20
+    assert stored(archive) == whole()
+
+
+def test_a_message_that_failed_is_tried_again_though_the_mailbox_has_not_changed(
+    server: ScriptedServer, archive: Archive
+) -> None:
+    server.script.extensions = CONDSTORE
+    server.script.bodies[57] = "nil"
+    assert run(server, archive).exit_code == 3
+    assert run(server, archive).exit_code == 3
+    server.script.bodies.clear()
+    assert run(server, archive).stored == 1
+    assert stored(archive) == whole()
+
+
+def test_what_is_absent_is_asked_for_alone(server: ScriptedServer, archive: Archive) -> None:
+    server.script.bodies[57] = "missing"
+    run(server, archive)
+    assert [line for line in server.log if "SEARCH" in line] == ["UID SEARCH UID 57"]
+
+
+def letters(kind: str, count: int = 30) -> list[bytes]:
+    lines = "Message-ID: <{0}{1}@example.org>\r\nSubject: {0}\r\n\r\n{2}\r\n"
+    return [lines.format(kind, number, "x" * number).encode() for number in range(count)]
+
+
+@pytest.mark.parametrize("extensions", [(), CONDSTORE])
+@pytest.mark.parametrize("count", [10, 30, 40])
+def test_uids_that_are_used_again_cost_neither_the_old_mail_nor_the_new(
+    tmp_path: Path, extensions: tuple[str, ...], count: int
+) -> None:
+    archive = Archive.create(tmp_path / "archive", fsync=False)
+    old, new = letters("old"), letters("new!", count)
+    inbox = box(*old)
+    with ScriptedServer({"INBOX": inbox}) as server:
+        server.script.extensions = extensions
+        assert run(server, archive).stored == 30
+        inbox.messages = box(*new).messages
+        inbox.next_uid = 1
+        done = run(server, archive)
+        assert (done.stored, done.exit_code) == (count, 3)
+        assert "uses UIDs again for other messages" in done.troubles[0][1]
+        assert sorted(path.read_bytes() for path in archive.path.rglob("*.eml")) == sorted(old + new)
+        server.log.clear()
+        done = run(server, archive)
+        assert (done.listed, done.stored, done.exit_code) == (count, 0, 0)
+        inbox.messages[count + 1] = Stored(b"Message-ID: <x@y>\r\n\r\n")
+        done = run(server, archive)
+        assert (done.listed, done.stored, done.exit_code) == (count + 1, 1, 0)
+        assert not any("HEADER" in line for line in server.log)
+    table = archive.mailbox("me", Mailbox("INBOX")).listing_table()
+    assert table is not None
+    gone = [row["gone"] for row in table.to_pylist()]
+    assert (gone.count(True), gone.count(False)) == (30, count + 1)
+
+
+def test_uids_used_again_are_noticed_though_all_the_numbers_are_as_before(tmp_path: Path) -> None:
+    archive = Archive.create(tmp_path / "archive", fsync=False)
+    for messages, code in ((letters("old"), 0), (letters("new!"), 3)):
+        with ScriptedServer({"INBOX": box(*messages)}) as server:
+            server.script.extensions = CONDSTORE
+            assert run(server, archive).exit_code == code
+    assert len(list(archive.path.rglob("*.eml"))) == 60
+
+
+def test_a_dry_run_tells_of_uids_used_again_and_writes_nothing(tmp_path: Path) -> None:
+    archive = Archive.create(tmp_path / "archive", fsync=False)
+    inbox = box(*letters("old"))
+    with ScriptedServer({"INBOX": inbox}) as server:
+        run(server, archive)
+        before = files(archive)
+        inbox.messages = box(*letters("new!")).messages
+        done = run(server, archive, dry_run=True)
+    assert (done.missing, done.exit_code) == (30, 3)
+    assert files(archive) == before
+    assert {path.name for path in archive.path.rglob("*") if path.is_dir() and path.name.isdecimal()} == {"1", "000000"}
+
+
+def test_sizes_that_a_server_counts_anew_are_no_other_messages(
+    server: ScriptedServer, inbox: Box, archive: Archive
+) -> None:
+    run(server, archive)
+    for uid, message in inbox.messages.items():
+        inbox.messages[uid] = Stored(message.data, size=len(message.data) + 7)
+    done = run(server, archive)
+    assert (done.stored, done.exit_code) == (0, 0)
+    assert any("HEADER.FIELDS (MESSAGE-ID)" in line for line in server.log)
+
+
+def test_a_mailbox_without_uidvalidity_is_warned_of(server: ScriptedServer, inbox: Box, archive: Archive) -> None:
+    server.script.extensions = CONDSTORE
+    for uid_validity in (None, 0, 4294967296):
+        inbox.uid_validity = uid_validity
+        done = run(server, archive)
+        assert [(name, reason[:40]) for name, reason in done.warnings] == [
+            ("INBOX", "the server gives it no usable UIDVALIDIT")
+        ]
+        assert done.exit_code == 0
+    assert stored(archive) == whole()

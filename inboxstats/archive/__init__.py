@@ -15,11 +15,22 @@ from pathlib import Path
 
 from inboxstats.archive.files import FOLDER_MODE, TEMPORARY, make_folder, storage_errors, write_state
 from inboxstats.archive.layout import folder_name, hashed_folder_name, name_of_folder
-from inboxstats.archive.mailbox import MailboxFolder, MailboxState
+from inboxstats.archive.mailbox import MailboxFolder, MailboxState, Snapshot
+from inboxstats.archive.stored import Stored
 from inboxstats.errors import ArchiveBusyError, ArchiveDamagedError, UsageError
 from inboxstats.mail import Mailbox
 
-__all__ = ["FORMAT", "Archive", "MailboxFolder", "MailboxState", "Owner", "check_place", "is_archive"]
+__all__ = [
+    "FORMAT",
+    "Archive",
+    "MailboxFolder",
+    "MailboxState",
+    "Owner",
+    "Snapshot",
+    "Stored",
+    "check_place",
+    "is_archive",
+]
 
 FORMAT = 1
 """The layout's version. A newer one is refused; whoever raises it writes the way from the older one."""

@@ -56,3 +56,26 @@ def message_path(key: MessageKey) -> tuple[str, str, str]:
 def message_key(uidvalidity: int | str, uid: int | str) -> MessageKey:
     """The key of a message that an IMAP server numbered."""
     return MessageKey(f"{uidvalidity}-{uid}")
+
+
+def uid_of(key: MessageKey) -> int:
+    """The UID in a key."""
+    return int(key.partition("-")[2])
+
+
+def server_uidvalidity(key: MessageKey) -> int:
+    """The UIDVALIDITY in a key as the server gave it."""
+    return as_given(int(key.partition("-")[0]))
+
+
+def as_given(uidvalidity: int) -> int:
+    """A UIDVALIDITY as the server gave it, without what `next_generation` added."""
+    return uidvalidity % 2**32
+
+
+def next_generation(uidvalidity: int) -> int:
+    """A UIDVALIDITY for messages that a server put in the place of others without changing its own, which has 32 bits.
+
+    So their files stand beside those of the messages that had their UIDs before.
+    """
+    return uidvalidity + 2**32

@@ -7,15 +7,16 @@ import hashlib
 import json
 import os
 import threading
+import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inboxstats.archive import listing, manifest
 from inboxstats.archive.files import (
-    TEMPORARY,
     fsync_folder,
     make_folder,
     storage_errors,
@@ -23,10 +24,15 @@ from inboxstats.archive.files import (
     write_whole,
 )
 from inboxstats.archive.layout import message_key, message_path
+from inboxstats.archive.listing import LARGEST_UID, Listing, absent
+from inboxstats.archive.stored import Stored, path_of, scan
 from inboxstats.mail import Content, Location, Mailbox, MessageInfo, MessageKey
 
 if TYPE_CHECKING:  # heavy: listing.py imports it where a listing is read
     import pyarrow as pa
+
+SAMPLE = 10
+"""How many messages of a listing mailbox.json notes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,14 @@ class MailboxState:
     highestmodseq: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A complete listing and the state to which it belongs: with an equal state later, it is still right."""
+
+    state: MailboxState
+    listing: Listing
+
+
 class MailboxFolder:
     """A mailbox's folder. Several threads may write messages at once; the rest is for one thread."""
 
@@ -51,6 +65,7 @@ class MailboxFolder:
         self.mailbox = mailbox
         self._fsync = fsync
         self._appending = threading.Lock()
+        self._is_behind = False  # files are stored, and their rows could not be written
 
     @property
     def _manifest(self) -> str:
@@ -61,10 +76,10 @@ class MailboxFolder:
         with storage_errors("read", self.path):
             return {message_key(uidvalidity, uid): Location(path) for uidvalidity, uid, path in self._files()}
 
-    def stored(self) -> set[MessageKey]:
+    def stored(self) -> Stored:
         """The keys of every complete message file. Raises StorageError."""
         with storage_errors("read", self.path):
-            return {message_key(uidvalidity, uid) for uidvalidity, uid, _ in self._files()}
+            return scan(str(self.path))[0]
 
     def _files(self) -> Iterator[tuple[int, int, str]]:
         for generation in _folders(str(self.path)):
@@ -76,24 +91,40 @@ class MailboxFolder:
                             if extension == ".eml" and stem.isdecimal():
                                 yield int(generation.name), int(stem), entry.path
 
-    def sweep(self) -> None:
-        """Make good what a dead run left: remove half-written files, enter complete ones into the manifest."""
+    def sweep(self) -> Stored:
+        """Make good what a dead run left: remove half-written files, enter complete ones into the manifest.
+
+        Returns what is stored. Raises StorageError.
+        """
         with storage_errors("read", self.path):
-            for folder, _, names in os.walk(self.path):
-                for name in names:
-                    if name.endswith(TEMPORARY):
-                        os.unlink(os.path.join(folder, name))
-            known, now = manifest.entered(self._manifest), datetime.now(UTC)
-            unentered = [each for each in self._files() if each[:2] not in known]
-            rows = [
-                manifest.describe(uidvalidity, uid, Path(path).read_bytes(), now=now)
-                for uidvalidity, uid, path in unentered
-            ]
-            if rows:
-                if self._fsync:  # the run that wrote them may have died before it came to this
-                    for folder in {os.path.dirname(path) for _, _, path in unentered}:
-                        fsync_folder(folder)
-                manifest.append(self._manifest, rows, fsync=self._fsync)
+            stored, left = scan(str(self.path))
+            for path in left:
+                os.unlink(path)
+            if not self._is_settled(stored):
+                self._enter_left(stored)
+        return stored
+
+    def _enter_left(self, stored: Stored) -> None:
+        rows, folders = [], set()
+        for uidvalidity, uid, path in self._not_entered(stored):
+            rows.append(manifest.describe(uidvalidity, uid, path.read_bytes(), now=datetime.now(UTC)))
+            folders.add(str(path.parent))
+        if rows:
+            if self._fsync:  # the run that wrote them may have died before it came to this
+                for folder in folders:
+                    fsync_folder(folder)
+            manifest.append(self._manifest, rows, fsync=self._fsync)
+
+    def _not_entered(self, stored: Stored) -> Iterator[tuple[int, int, Path]]:
+        known = {uidvalidity: array("I") for uidvalidity in stored.generations}
+        for uidvalidity, uid in manifest.entered(self._manifest):
+            if uidvalidity in known and uid <= LARGEST_UID:
+                known[uidvalidity].append(uid)
+        for uidvalidity, uids in stored.generations.items():
+            for place in absent(uids, array("I", sorted(set(known[uidvalidity])))):
+                path = Path(path_of(str(self.path), uidvalidity, uids[place]))
+                if path.exists():  # else it was moved to another bucket by hand
+                    yield uidvalidity, uids[place], path
 
     def store(self, messages: Iterable[tuple[MessageKey, Content]]) -> list[MessageKey]:
         """Write messages as they come, each whole or not at all, then their manifest rows.
@@ -123,19 +154,22 @@ class MailboxFolder:
         return [message_key(row.uidvalidity, row.uid) for row in rows]
 
     def _enter(self, rows: list[manifest.ManifestRow], folders: set[str]) -> None:
-        with storage_errors("write", self._manifest):
-            if self._fsync:
-                for folder in folders:
-                    fsync_folder(folder)
-            with self._appending:
-                manifest.append(self._manifest, rows, fsync=self._fsync)
+        try:
+            with storage_errors("write", self._manifest):
+                if self._fsync:
+                    for folder in folders:
+                        fsync_folder(folder)
+                with self._appending:
+                    manifest.append(self._manifest, rows, fsync=self._fsync)
+        except BaseException:
+            self._is_behind = True
+            raise
 
     def state(self) -> MailboxState | None:
         """What the server last said; ``None`` where that was never noted or cannot be read: it is then asked again."""
         try:
-            record = json.loads((self.path / "mailbox.json").read_bytes())
-            return MailboxState(**record["status"]) if record["status"] else None
-        except (OSError, ValueError, TypeError, KeyError):
+            return MailboxState(**self._record()["status"])
+        except (TypeError, KeyError):
             return None
 
     def note_name(self) -> None:
@@ -143,37 +177,99 @@ class MailboxFolder:
         with storage_errors("create", self.path):
             make_folder(str(self.path), fsync=self._fsync)
         if not (self.path / "mailbox.json").exists():
-            self._write_record(None)
+            self._note()
 
     def note_listing(self, state: MailboxState, current: Mapping[MessageKey, MessageInfo]) -> None:
         """Keep a complete listing; messages that it no longer holds are marked as gone. Raises StorageError."""
-        path = self.path / "listing.parquet"
-        before = listing.read(path)
-        after = listing.merge(before, current)
-        if before is None or not after.equals(before):
-            write_state(path, listing.to_bytes(after), fsync=self._fsync)
-        if state != self.state():
-            self._write_record(state)
+        compact = current if isinstance(current, Listing) else Listing.of(current.values())
+        before = self._content("listing.parquet")
+        after = listing.to_bytes(listing.merge(listing.read(before) or (), compact))
+        if after != before:
+            write_state(self.path / "listing.parquet", after, fsync=self._fsync)
+        places = range(0, len(compact), 1 + len(compact) // SAMPLE)
+        sample = [[compact.uids[place], compact.instants[place], compact.sizes[place]] for place in places]
+        if state != self.state() or sample != self._record().get("sample"):
+            self._note(status=asdict(state), sample=sample)
 
-    def _write_record(self, state: MailboxState | None) -> None:
+    def sample(self) -> Listing:
+        """A few messages of the last listing, without their flags, from its beginning to its end."""
+        found = Listing(0)
+        try:
+            for uid, instant, size in self._record()["sample"]:
+                found.add(uid, instant, size, frozenset())
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return Listing(0)
+        return found
+
+    def begin(self, uidvalidity: int) -> None:
+        """Make the folder of a UIDVALIDITY, so that its number is taken. Raises StorageError."""
+        with storage_errors("create", self.path):
+            make_folder(str(self.path / str(uidvalidity)), fsync=self._fsync)
+
+    def settle(self, stored: Stored, *, complete: bool) -> None:
+        """Note what is on disk at the end of a run, and whether that is all of the listing.
+
+        Only saves work: a run that finds everything as it was noted need take apart neither manifest nor listing.
+        Where files have no row yet nothing is noted, so that the next run enters them. Raises StorageError.
+        """
+        if self._is_behind:
+            return
+        with storage_errors("read", self.path):
+            settled = self._fingerprints(stored) | {"complete": complete}
+        if settled != self._record().get("settled"):
+            self._note(settled=settled)
+
+    def is_complete(self, stored: Stored) -> bool:
+        """Whether nothing of the listing was missing when the mailbox was settled, and no file has changed since."""
+        settled = self._record().get("settled")
+        with storage_errors("read", self.path):
+            return bool(settled == self._fingerprints(stored) | {"complete": True})
+
+    def _is_settled(self, stored: Stored) -> bool:
+        settled = self._record().get("settled")
+        return isinstance(settled, dict) and self._fingerprints(stored).items() <= settled.items()
+
+    def _fingerprints(self, stored: Stored) -> dict[str, object]:
+        return {
+            "files": stored.digest(),
+            "manifest": manifest.checksum(self._manifest),
+            "listing": zlib.crc32(self._content("listing.parquet")),
+        }
+
+    def _content(self, name: str) -> bytes:
+        """A state file's bytes; none where it is not there or cannot be read: it is then made again."""
+        try:
+            return (self.path / name).read_bytes()
+        except OSError:
+            return b""
+
+    def _record(self) -> dict[str, Any]:
+        try:
+            record = json.loads(self._content("mailbox.json"))
+        except ValueError:
+            return {}
+        return record if isinstance(record, dict) else {}
+
+    def _note(self, **changes: object) -> None:
+        before = self._record()
         record = {
             "name": self.mailbox.name,
             "delimiter": self.mailbox.delimiter,
             "attributes": sorted(self.mailbox.attributes),
-            "status": asdict(state) if state else None,
+            "status": before.get("status"),
+            "sample": before.get("sample"),
+            "settled": before.get("settled"),
         }
-        data = json.dumps(record, ensure_ascii=True, indent=1).encode() + b"\n"
+        data = json.dumps(record | changes, ensure_ascii=True, indent=1).encode() + b"\n"
         write_state(self.path / "mailbox.json", data, fsync=self._fsync)
 
     def listing_table(self) -> "pa.Table | None":
         """listing.parquet with the column `key`, what is gone included; ``None`` where there is none."""
-        table = listing.read(self.path / "listing.parquet")
-        return None if table is None else listing.with_keys(table)
+        return listing.table(self.path / "listing.parquet")
 
-    def listed(self) -> dict[MessageKey, MessageInfo]:
+    def listed(self) -> Listing:
         """The last complete listing without what is gone; empty where there is none."""
-        table = listing.read(self.path / "listing.parquet")
-        return {} if table is None else listing.present(table)
+        return listing.present(listing.read(self._content("listing.parquet")) or ())
 
 
 def _digested(content: Content, digest: "hashlib._Hash") -> Iterator[bytes]:

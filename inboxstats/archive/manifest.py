@@ -11,7 +11,8 @@ import json
 import os
 import re
 import struct
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
@@ -25,6 +26,13 @@ _ROW = re.compile(
 _SET_ASIDE = re.compile(rb'{"uidvalidity":\d{1,40},"uid":\d{1,18},"set_aside":"[^\n]*}\n')
 _PACKED = struct.Struct("=QQ32s")
 PACKED_SIZE = _PACKED.size
+
+_BLOCK = 1_000_000
+_ENTRY = re.compile(
+    rb'^{"uidvalidity":(\d{1,40}),"uid":(\d{1,18}),'
+    rb'(?:"size":\d{1,18},"sha256":"[0-9a-f]{64}","stored":"[ -!#-~]*"|("set_aside"):"[^\n]*)}\n',
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +128,40 @@ def _whole_length(descriptor: int) -> int:
     return 0
 
 
-def entered(path: str) -> set[tuple[int, int]]:
+def entered(path: str) -> Iterator[tuple[int, int]]:
     """UIDVALIDITY and UID of every row: what `read` tells, in a tenth of the time. Raises OSError.
 
-    What was set aside since is no row any more.
+    What was set aside since is no row any more; a line that cannot be read to its end is none, either.
     """
-    content = _content(path)
-    if b'"set_aside"' not in content:  # as nearly always: half the time
-        found = re.findall(rb'^{"uidvalidity":(\d+),"uid":(\d+),[^\n]*}$', content, re.MULTILINE)
-        return {(int(uidvalidity), int(uid)) for uidvalidity, uid in found}
-    found = re.findall(rb'^{"uidvalidity":(\d+),"uid":(\d+),"(\w+)":[^\n]*}$', content, re.MULTILINE)
-    latest = {(uidvalidity, uid): name for uidvalidity, uid, name in found}
-    return {(int(uidvalidity), int(uid)) for (uidvalidity, uid), name in latest.items() if name == b"size"}
+    aside: set[tuple[bytes, bytes]] = set()
+    if any(b'"set_aside"' in block for block in _blocks(path)):  # nearly never
+        for uidvalidity, uid, is_aside in _entries(path):
+            (aside.add if is_aside else aside.discard)((uidvalidity, uid))
+    for uidvalidity, uid, is_aside in _entries(path):
+        if not is_aside and (uidvalidity, uid) not in aside:
+            yield int(uidvalidity), int(uid)
+
+
+def _entries(path: str) -> Iterator[tuple[bytes, bytes, bytes]]:
+    return (entry for block in _blocks(path) for entry in _ENTRY.findall(block))
+
+
+def checksum(path: str) -> int:
+    """CRC-32 of all lines; 0 where there is no manifest. Raises OSError."""
+    found = 0
+    for block in _blocks(path):
+        found = zlib.crc32(block, found)
+    return found
+
+
+def _blocks(path: str) -> Iterator[bytes]:
+    """The lines, many at a time."""
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(_BLOCK):
+                yield block + file.readline()
+    except FileNotFoundError:
+        return
 
 
 def latest_rows(lines: Iterable[bytes]) -> Latest:

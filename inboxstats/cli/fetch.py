@@ -189,6 +189,7 @@ def _row(
         row["failed"] = [{"mailbox": each.mailbox, "key": each.key, "reason": each.reason} for each in done.failed]
         row["emptied"] = [{"mailbox": box, "kept": kept} for box, kept in done.emptied]
         row["troubles"] = [{"mailbox": box, "reason": reason} for box, reason in done.troubles]
+        row["warnings"] = [{"mailbox": box, "reason": reason} for box, reason in done.warnings]
     return row
 
 
@@ -202,7 +203,7 @@ def _tell(row: dict[str, Any], settings: _Settings) -> None:
             f"{each['mailbox']}: the server says empty; kept {counted(each['kept'], 'message')}."
             for each in row["emptied"]
         ]
-        troubles += [f"{each['mailbox']}: {each['reason']}" for each in row["troubles"]]
+        troubles += [f"{each['mailbox']}: {each['reason']}" for each in row["troubles"] + row["warnings"]]
         for trouble in troubles:  # on one line, though a mailbox's name may hold line breaks
             complain(visible(f"{row['account']}: {trouble}"))
         if row["left"]:

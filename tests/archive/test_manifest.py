@@ -25,7 +25,7 @@ def test_rows_come_back_in_order(tmp_path: Path) -> None:
     manifest.append(path, rows(2), fsync=False)
     manifest.append(path, rows(3)[2:], fsync=True)
     assert manifest.read(path) == rows(3)
-    assert manifest.entered(path) == {(7, 1), (7, 2), (7, 3)}
+    assert set(manifest.entered(path)) == {(7, 1), (7, 2), (7, 3)}
 
 
 @pytest.mark.parametrize("torn", [b'{"uidvalidity":7,"ui', b"{", b"x" * 200_000])
@@ -34,7 +34,7 @@ def test_a_torn_last_line_is_dropped_and_overwritten(tmp_path: Path, torn: bytes
     manifest.append(str(path), rows(1), fsync=False)
     path.write_bytes(path.read_bytes() + torn)
     assert manifest.read(str(path)) == rows(1)
-    assert manifest.entered(str(path)) == {(7, 1)}
+    assert set(manifest.entered(str(path))) == {(7, 1)}
     manifest.append(str(path), rows(2)[1:], fsync=False)
     assert manifest.read(str(path)) == rows(2)
 
@@ -48,23 +48,46 @@ def test_a_manifest_of_one_torn_line_is_empty(tmp_path: Path) -> None:
 
 def test_no_manifest_has_no_rows(tmp_path: Path) -> None:
     assert manifest.read(str(tmp_path / "none")) == []
-    assert manifest.entered(str(tmp_path / "none")) == set()
+    assert set(manifest.entered(str(tmp_path / "none"))) == set()
 
 
 def test_of_two_rows_on_one_message_the_later_one_holds(tmp_path: Path) -> None:
     path = str(tmp_path / "manifest.jsonl")
     aside = manifest.SetAside(7, 2, "2026-11-24T08:00:00Z", 'a "reason"\nof Entwürfe', "2.eml.damaged")
     manifest.append(path, [*rows(3), aside], fsync=False)
-    assert manifest.entered(path) == {(7, 1), (7, 3)}
+    assert set(manifest.entered(path)) == {(7, 1), (7, 3)}
     with open(path, "rb") as lines:
         latest = manifest.latest_rows(lines)
     assert latest.set_aside == {(7, 2): aside}
     assert latest.stored_in(7, 0) == {uid: (uid, hashlib.sha256(b"x" * uid).digest()) for uid in (1, 3)}
     manifest.append(path, rows(2)[1:], fsync=False)
-    assert manifest.entered(path) == {(7, 1), (7, 2), (7, 3)}
+    assert set(manifest.entered(path)) == {(7, 1), (7, 2), (7, 3)}
     with open(path, "rb") as lines:
         assert manifest.latest_rows(lines).set_aside == {}
     assert manifest.read(path) == [*rows(3), *rows(2)[1:]]
+
+
+def test_a_line_that_is_garbled_is_not_entered_and_changes_the_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.jsonl"
+    manifest.append(str(path), rows(3), fsync=False)
+    whole = path.read_bytes()
+    before = manifest.checksum(str(path))
+    second = whole.index(b"\n") + 1
+    for place in (second, second + 15, whole.index(b"sha256", second) + 12, whole.index(b"\n", second)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x80]) + whole[place + 1 :])
+        assert (7, 2) not in set(manifest.entered(str(path)))
+        assert manifest.checksum(str(path)) != before
+
+
+def test_rows_are_read_in_blocks_and_of_generations_beyond_32_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "_BLOCK", 100)
+    path = str(tmp_path / "manifest.jsonl")
+    aside = manifest.SetAside(7, 2, "2026-11-24T08:00:00Z", "x", None)
+    later = [manifest.ManifestRow(7 + 2**32, row.uid, row.size, row.sha256, row.stored) for row in rows(3)]
+    manifest.append(path, [*rows(5), aside, *later], fsync=False)
+    assert list(manifest.entered(path)) == [(7, 1), (7, 3), (7, 4), (7, 5), *((7 + 2**32, uid) for uid in (1, 2, 3))]
 
 
 @pytest.mark.parametrize(

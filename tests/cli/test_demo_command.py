@@ -11,11 +11,11 @@ from command import Inboxstats
 from typer.testing import CliRunner
 
 from inboxstats import demo
-from inboxstats.archive import Archive, Owner
+from inboxstats.archive import Archive, Owner, Snapshot
 from inboxstats.cli import app
 from inboxstats.demo.mailbox import generate
 from inboxstats.errors import ExitCode, ServerRefusalError
-from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.mail import Mailbox
 from inboxstats.sources.imap import ImapSource
 
 
@@ -100,10 +100,10 @@ def test_a_demo_waits_for_another_in_the_same_folder(inboxstats: Inboxstats, tmp
 
 def test_mail_that_was_not_fetched_is_told_and_is_not_exit_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Refusing(ImapSource):
-        def listing(self, mailbox: Mailbox) -> dict[MessageKey, MessageInfo]:
+        def snapshot(self, mailbox: Mailbox, known: Snapshot | None = None) -> Snapshot:
             if mailbox.name == "INBOX":
                 raise ServerRefusalError("The server says NO.")
-            return super().listing(mailbox)
+            return super().snapshot(mailbox, known)
 
     monkeypatch.setattr(demo, "ImapSource", Refusing)
     done = CliRunner().invoke(app, ["demo", "--messages", "50", "--out", str(tmp_path), "--engine", "serial", "--json"])

@@ -413,15 +413,46 @@ def test_an_interrupt_stops_within_five_seconds_and_loses_nothing(
 
 def test_an_interrupt_while_listing_waits_for_nobody(inboxstats: Inboxstats, archive: Path) -> None:
     with ScriptedServer({"INBOX": box(b"Subject: x\r\n\r\n")}) as server:
-        server.on("UID SEARCH", stall(seconds=60))
+        server.on("UID FETCH", stall(seconds=60))
         login = Login("127.0.0.1", server.port, "user", "secret")
         running = inboxstats.start(*options(login, archive), password=login.password)
-        wait_until(lambda: any(line.startswith("UID SEARCH") for line in server.log))
+        wait_until(lambda: any(line.startswith("UID FETCH") for line in server.log))
         began = time.monotonic()
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=30)
         assert time.monotonic() - began < 5
         assert running.returncode == 130, err
+
+
+def test_a_mailbox_without_uidvalidity_is_warned_of_and_fetched(inboxstats: Inboxstats, archive: Path) -> None:
+    inbox = box(b"Subject: x\r\n\r\n")
+    inbox.uid_validity = None
+    with ScriptedServer({"INBOX": inbox}) as server:
+        login = Login("127.0.0.1", server.port, "user", "secret")
+        done = inboxstats(*options(login, archive), password=login.password)
+        assert done.code == 0
+        assert "INBOX: the server gives it no usable UIDVALIDITY" in done.err
+        again = json.loads(inboxstats(*options(login, archive), "--json", password=login.password).out)
+    [account] = again["accounts"]
+    assert (account["stored"], account["troubles"], account["exit_code"]) == (0, [], 0)
+    assert [each["mailbox"] for each in account["warnings"]] == ["INBOX"]
+
+
+@pytest.mark.parametrize("count", [5, 9, 12])
+def test_a_mailbox_made_anew_under_its_uidvalidity_is_fetched_beside_the_old_one(
+    inboxstats: Inboxstats, dovecot: Dovecot, dovecot_user: Login, archive: Path, count: int
+) -> None:
+    old = [f"Message-ID: <old{n}@x>\r\n\r\nold".encode() for n in range(9)]
+    new = [f"Message-ID: <new{n}@x>\r\n\r\nnewer".encode() for n in range(count)]
+    dovecot.fill(dovecot_user, "INBOX", old)
+    assert inboxstats(*options(dovecot_user, archive), password=dovecot_user.password).code == 0
+    dovecot.create(dovecot_user, "INBOX")
+    dovecot.fill(dovecot_user, "INBOX", new)
+    done = inboxstats(*options(dovecot_user, archive), password=dovecot_user.password)
+    assert done.code == 3
+    assert "INBOX: the server uses UIDs again for other messages" in done.err
+    assert sorted(path.read_bytes() for path in archive.rglob("*.eml")) == sorted(old + new)
+    assert inboxstats(*options(dovecot_user, archive), password=dovecot_user.password).code == 0
 
 
 def test_a_terminal_sees_progress_and_a_pipe_does_not(inboxstats: Inboxstats, user: Login, archive: Path) -> None:

@@ -292,6 +292,22 @@ def test_a_server_that_lies_about_sizes_is_no_damage(inboxstats: Inboxstats, tmp
     assert "INBOX: 2 on the server, 1 of another size than the server says (UID 2), which is no damage." in done.out
 
 
+def test_mail_under_uids_that_were_used_again_is_compared_with_the_latest(
+    inboxstats: Inboxstats, tmp_path: Path
+) -> None:
+    inbox = box(*(b"Message-ID: <old%d@x>\r\n\r\n" % number for number in range(9)))
+    with ScriptedServer({"INBOX": inbox}) as server:
+        login = Login("127.0.0.1", server.port, "me", "secret")
+        fetch = options(login, tmp_path / "a")
+        assert inboxstats(*fetch, password="secret").code == 0
+        inbox.messages = box(*(b"Message-ID: <new%d@x>\r\n\r\n." % number for number in range(9))).messages
+        assert inboxstats(*fetch, password="secret").code == 3
+        assert len(list((tmp_path / "a").rglob("*.eml"))) == 18
+        done = inboxstats(*online(login, tmp_path / "a"), "--read-data", password="secret")
+    assert done.code == 0, done.err
+    assert "INBOX: 9 on the server, 9 in the archive alone." in done.out
+
+
 def test_a_mailbox_that_the_server_lost_is_kept_and_said(inboxstats: Inboxstats, tmp_path: Path) -> None:
     with ScriptedServer({"INBOX": box(MESSAGES[0]), "Old": box(MESSAGES[1])}) as server:
         login = Login("127.0.0.1", server.port, "me", "secret")

@@ -1,6 +1,7 @@
 """The disk, the lock and the archive's own files: rows 17 to 22, 39, 41 and 42 of the fault matrix."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -63,6 +64,26 @@ def test_17_a_disk_that_is_full_at_any_step_loses_no_message_that_was_complete(
     said(done, 6, f"write the {len(MESSAGES[6]):,} bytes of {rig.archive}", "/7.eml: no space is left on the disk")
     assert not temporary_files(rig.archive)
     assert 7 not in stored(rig)
+    rig.completes(server)
+
+
+@pytest.mark.parametrize(
+    ("name", "nth"), [("mailbox.json", 1), ("mailbox.json", 2), ("mailbox.json", 3), ("listing.parquet", 1)]
+)
+def test_17_a_disk_too_full_for_the_archives_own_records_is_told_with_what_there_is_to_do(
+    rig: Rig, server: ScriptedServer, name: str, nth: int
+) -> None:
+    done = rig.fetch(server, "--json", watch=str(rig.archive), fail=("open", f".{name}{TEMPORARY}", errno.ENOSPC, nth))
+    said_in_json = json.loads(done.out)["accounts"][0]
+    assert (done.code, said_in_json["exit_code"]) == (6, 6), done
+    assert f"{name}: no space is left on the disk" in said_in_json["error"]
+    if (name, nth) == ("mailbox.json", 1):  # before the mailbox is listed
+        assert (said_in_json["listed"], said_in_json["missing_bytes"]) == (0, 0)
+    else:
+        assert (said_in_json["listed"], said_in_json["missing"]) == (60, 60)
+        assert said_in_json["missing_bytes"] == sum(map(len, MESSAGES))
+        assert said_in_json["stored"] + said_in_json["left"] == 60
+    assert not temporary_files(rig.archive)
     rig.completes(server)
 
 

@@ -65,8 +65,7 @@ def test_keys_of_a_former_uidvalidity_are_refused(filled: ImapSource) -> None:
 
 def test_a_listing_is_put_together_from_windows(filled: ImapSource, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = filled.listing(INBOX)
-    monkeypatch.setattr(imap, "SEARCHED_AT_ONCE", 2)
-    monkeypatch.setattr(imap, "DESCRIBED_AT_ONCE", 3)
+    monkeypatch.setattr(imap.listing, "AT_ONCE", 3)
     assert filled.listing(INBOX) == whole
 
 

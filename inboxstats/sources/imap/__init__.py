@@ -7,30 +7,24 @@ state of the connection.
 import contextlib
 import imaplib
 import socket
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, count
 from typing import Any
 
 from imapclient import IMAPClient, imap_utf7
 
-from inboxstats.archive import MailboxState
-from inboxstats.archive.layout import message_key
+from inboxstats.archive import MailboxState, Snapshot
+from inboxstats.archive.layout import server_uidvalidity, uid_of
+from inboxstats.archive.listing import Listing
 from inboxstats.errors import MailboxRefusedError, ServerRefusalError, UnreadableAnswerError
-from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey, Pieces
+from inboxstats.mail import Content, Mailbox, MessageKey, Pieces
+from inboxstats.sources.imap import listing
 from inboxstats.sources.imap.connection import Connection, Security, Server
+from inboxstats.sources.imap.listing import Selected, usable_uidvalidity
 from inboxstats.sources.imap.pipeline import Pipeline
 
 __all__ = ["ImapSource", "Security", "Server"]
-
-SEARCHED_AT_ONCE, DESCRIBED_AT_ONCE = 5000, 2000
-"""Messages a SEARCH and a FETCH of the listing: no line is over 64 KB, where Dovecot stops (imaplib does at 1 MB)."""
-
-LARGEST_SIZE = 2**63 - 1
-"""RFC 9051's number64."""
-
-LISTING_TRIES = 3
-"""How often a listing begins anew because another client expunges messages meanwhile."""
 
 
 class ImapSource:
@@ -38,8 +32,9 @@ class ImapSource:
 
     def __init__(self, server: Server, password: str) -> None:
         self._connection = Connection(server, password)
-        self._selected: tuple[IMAPClient, int, Mailbox] | None = None
-        self._uidvalidity = self._exists = 0
+        self._selected: tuple[tuple[IMAPClient, int, Mailbox], Selected] | None = None
+        self._enabled: tuple[IMAPClient | None, bool] = (None, False)
+        self._uidvalidity = 0
         self._pipeline: Pipeline | None = None
         self._fetched: Mailbox | None = None
         self._raw_names: dict[str, bytes] = {}
@@ -91,67 +86,84 @@ class ImapSource:
     def status(self, mailbox: Mailbox) -> MailboxState:
         """What the server says of a mailbox in one round trip. Raises NetworkError."""
         name = self._raw(mailbox)
-        wanted = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
         with self._connection.conversation(f"tell the status of {mailbox.name!r}") as client:
-            if client.has_capability("CONDSTORE"):
-                wanted.append("HIGHESTMODSEQ")
-            answer = client.folder_status(name, wanted)
-        return MailboxState(
-            uidvalidity=answer.get(b"UIDVALIDITY"),
-            uidnext=answer.get(b"UIDNEXT"),
-            messages=answer.get(b"MESSAGES"),
-            highestmodseq=answer.get(b"HIGHESTMODSEQ"),
-        )
+            return _state(client.folder_status(name, _status_items(client)))
 
-    def listing(self, mailbox: Mailbox) -> dict[MessageKey, MessageInfo]:
-        """Every message with internal date, flags and size, by ascending UID. Raises NetworkError."""
-        for _ in range(LISTING_TRIES):
-            uids = self._uids(mailbox)
-            if uids is not None:
-                break
-        else:
-            raise ServerRefusalError(f"{mailbox.name!r} changes faster than it can be listed. Run again later.")
-        found: dict[MessageKey, MessageInfo] = {}
-        for first in range(0, len(uids), DESCRIBED_AT_ONCE):
-            for info in self._described(mailbox, uids[first : first + DESCRIBED_AT_ONCE]):
-                found[info.key] = info
-        return found
-
-    def _uids(self, mailbox: Mailbox) -> list[int] | None:
-        """All UIDs, ascending, asked for by ranges of sequence numbers; ``None`` where these moved meanwhile.
-
-        A message that another client expunges renumbers those behind it (RFC 9051, section 7.5.1), which would leave
-        a gap between two ranges. So each range begins with the last message of the one before.
-        """
-        uids: list[int] = []
-        with self._connection.conversation(f"list {mailbox.name!r}") as client:
-            self._selected = None
-            exists = self._examine(client, mailbox)
-            for first in range(1, exists + 1, SEARCHED_AT_ONCE):
-                answer = sorted(client.search(f"{max(first - 1, 1)}:{min(first + SEARCHED_AT_ONCE - 1, exists)}"))
-                if uids and answer[:1] != uids[-1:]:
-                    return None
-                uids += answer[1:] if uids else answer
-        return uids
-
-    def _described(self, mailbox: Mailbox, uids: list[int]) -> list[MessageInfo]:
-        answers: dict[int, dict[bytes, Any]]
+    def statuses(self, mailboxes: Sequence[Mailbox]) -> dict[str, MailboxState]:
+        """What the server says of mailboxes, by name, as far as it tells of many at once. Raises NetworkError."""
+        raws: dict[bytes, str] = {}
+        for mailbox in mailboxes:
+            with contextlib.suppress(MailboxRefusedError):  # `status` says why
+                raws[self._raw(mailbox)] = mailbox.name
         try:
-            answers = self._items(mailbox, uids, ("INTERNALDATE", "RFC822.SIZE", "FLAGS"))
+            with self._connection.conversation("tell the status of the mailboxes") as client:
+                if len(mailboxes) < 2 or not client.has_capability("LIST-STATUS"):
+                    return {}
+                found = listing.statuses(client, raws, " ".join(_status_items(client)))
         except (ServerRefusalError, UnreadableAnswerError):
-            # One flag or one date that imapclient cannot read fails them all: then without.
-            try:
-                answers = self._items(mailbox, uids, ("INTERNALDATE", "RFC822.SIZE"))
-            except (ServerRefusalError, UnreadableAnswerError):
-                answers = self._items(mailbox, uids, ("RFC822.SIZE",))
-        # One that the answer leaves out is listed all the same: whether it is gone, the next SEARCH tells.
-        return [_info(message_key(self._uidvalidity, uid), answers.get(uid, {})) for uid in uids]
+            return {}
+        return {raws[raw]: _state(answer) for raw, answer in found.items() if raw in raws}
 
-    def _items(self, mailbox: Mailbox, uids: list[int], items: Sequence[str]) -> dict[int, dict[bytes, Any]]:
-        with self._connection.conversation(f"list {mailbox.name!r}") as client:
-            self._examine(client, mailbox)
-            answers: dict[int, dict[bytes, Any]] = client.fetch(uids, items)
-            return answers
+    def listing(self, mailbox: Mailbox) -> Listing:
+        """Every message with internal date, flags and size, by ascending UID. Raises NetworkError."""
+        return self.snapshot(mailbox).listing
+
+    def snapshot(self, mailbox: Mailbox, known: Snapshot | None = None) -> Snapshot:
+        """The listing and its state. Where `known` is an earlier one, only what has changed is asked for, if it can be.
+
+        Raises NetworkError.
+        """
+        opened = partial(self._opened, mailbox)
+        found = listing.changed(opened, known) if known else None
+        return found or listing.whole(opened)
+
+    def are_the_same(self, mailbox: Mailbox, sample: Listing) -> bool:
+        """Whether these messages have the size and the internal date that they had. Raises NetworkError."""
+        with self._opened(mailbox) as (client, _):
+            return listing.are_the_same(client, sample)
+
+    def still_there(self, mailbox: Mailbox, keys: Collection[MessageKey]) -> set[MessageKey]:
+        """Which of these messages are on the server. Raises NetworkError."""
+        by_uid = {uid_of(key): key for key in keys}
+        with self._opened(mailbox, again=True) as (client, _):
+            return {by_uid[uid] for uid in listing.still_there(client, by_uid)}
+
+    def message_ids(self, mailbox: Mailbox, keys: Collection[MessageKey]) -> dict[MessageKey, bytes]:
+        """The header with the Message-ID, empty where a message has none; those that are gone are left out.
+
+        Raises NetworkError.
+        """
+        by_uid = {uid_of(key): key for key in keys}
+        with self._opened(mailbox) as (client, _):
+            answers = client.fetch(list(by_uid), ("BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]",))
+        heads = {
+            uid: [data for name, data in answer.items() if name.startswith(b"BODY[")] for uid, answer in answers.items()
+        }
+        return {by_uid[uid]: head[0] for uid, head in heads.items() if head and isinstance(head[0], bytes)}
+
+    @contextlib.contextmanager
+    def _opened(
+        self, mailbox: Mailbox, *, again: bool = False, expected_bytes: int = 0
+    ) -> Iterator[tuple[IMAPClient, Selected]]:
+        with self._connection.conversation(f"list {mailbox.name!r}", expected_bytes=expected_bytes) as client:
+            self._enable(client)
+            if again:
+                self._selected = None
+            yield client, self._examine(client, mailbox)
+
+    def _enable(self, client: IMAPClient) -> None:
+        """Have the server tell what changed, or even what vanished: ENABLE comes before any SELECT (RFC 5161)."""
+        if client is self._enabled[0] or client._imap.state != "AUTH":  # noqa: SLF001 -- no public way to know
+            return
+        self._enabled = (client, False)
+        wanted = next((name for name in ("QRESYNC", "CONDSTORE") if client.has_capability(name)), None)
+        if wanted and client.has_capability("ENABLE"):
+            try:
+                self._enabled = (client, b"QRESYNC" in map(bytes.upper, client.enable(wanted)))
+            except imaplib.IMAP4.abort:
+                raise
+            except imaplib.IMAP4.error:  # it offers what it then refuses: then without
+                pass
 
     def fetch(self, mailbox: Mailbox, keys: Sequence[MessageKey]) -> Iterator[tuple[MessageKey, bytes]]:
         """`ask` and `answer` for a few messages, each whole in memory. Raises what these raise."""
@@ -175,10 +187,10 @@ class ImapSource:
         before = self._pipeline
         if before and (self._fetched != mailbox or before.wants_compression):
             return False
-        wanted = {int(key.partition("-")[2]): key for key in keys}
+        wanted = {uid_of(key): key for key in keys}
         with self._fetching(mailbox) as client:
             self._examine(client, mailbox)
-            if any(key != message_key(self._uidvalidity, uid) for uid, key in wanted.items()):
+            if any(server_uidvalidity(key) != self._uidvalidity for key in keys):
                 raise MailboxRefusedError(f"{mailbox.name!r} was renumbered while it was fetched. Run again.")
             imap = client._imap  # noqa: SLF001 -- imapclient hands its transport to nobody
             if self._pipeline is None or self._pipeline.imap is not imap:
@@ -228,10 +240,10 @@ class ImapSource:
             self._pipeline = None
             raise
 
-    def _examine(self, client: IMAPClient, mailbox: Mailbox) -> int:
-        """Select the mailbox read-only unless it is. Returns how many messages it had when it was selected."""
+    def _examine(self, client: IMAPClient, mailbox: Mailbox) -> Selected:
+        """Select the mailbox read-only unless it is. Returns what the server said of it when it was selected."""
         wanted = (client, self._connection.failures, mailbox)
-        if self._selected != wanted:
+        if self._selected is None or self._selected[0] != wanted:
             self._selected = None
             try:
                 answer: dict[bytes, Any] = client.select_folder(self._raw(mailbox), readonly=True)
@@ -239,11 +251,13 @@ class ImapSource:
                 raise
             except (imaplib.IMAP4.error, UnicodeError) as refused:
                 raise MailboxRefusedError(f"{mailbox.name!r} cannot be opened: {refused}.") from refused
+            state = _state(answer)
             # RFC 9051, section 2.3.1.1, wants one; where a server gives none, its UIDs are taken as they are.
-            self._uidvalidity = int(answer.get(b"UIDVALIDITY") or 0)
-            self._exists = int(answer[b"EXISTS"])
-            self._selected = wanted
-        return self._exists
+            self._uidvalidity = state.uidvalidity or 0
+            qresync = client is self._enabled[0] and self._enabled[1]
+            selected = Selected(self._uidvalidity, int(answer[b"EXISTS"]), state.uidnext, state.highestmodseq, qresync)
+            self._selected = (wanted, selected)
+        return self._selected[1]
 
     def _raw(self, mailbox: Mailbox) -> bytes:
         raw = self._raw_names.get(mailbox.name) or imap_utf7.encode(mailbox.name)
@@ -278,19 +292,17 @@ def _decoded(raw: bytes) -> str:
     return raw.decode("latin-1")
 
 
-def _info(key: MessageKey, answer: dict[bytes, Any]) -> MessageInfo:
-    flags = (flag.decode("utf-8", "replace") for flag in answer.get(b"FLAGS", ()) if isinstance(flag, bytes))
-    size = answer.get(b"RFC822.SIZE")
-    return MessageInfo(
-        key,
-        _plausible(answer.get(b"INTERNALDATE")),
-        frozenset(flags) - {"\\Recent"},  # tells of the session, not of the message; gone from RFC 9051
-        size if isinstance(size, int) and 0 <= size <= LARGEST_SIZE else None,
+def _status_items(client: IMAPClient) -> list[str]:
+    items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
+    return [*items, "HIGHESTMODSEQ"] if client.has_capability("CONDSTORE") else items
+
+
+def _state(answer: Mapping[bytes, Any]) -> MailboxState:
+    """What STATUS or EXAMINE said. A HIGHESTMODSEQ of 0 is none (RFC 7162, section 3.1.2)."""
+    uidnext, messages, highestmodseq = (answer.get(name) for name in (b"UIDNEXT", b"MESSAGES", b"HIGHESTMODSEQ"))
+    return MailboxState(
+        uidvalidity=usable_uidvalidity(answer.get(b"UIDVALIDITY")),
+        uidnext=uidnext if isinstance(uidnext, int) and uidnext > 0 else None,
+        messages=messages if isinstance(messages, int) else None,
+        highestmodseq=highestmodseq if isinstance(highestmodseq, int) and highestmodseq > 0 else None,
     )
-
-
-def _plausible(date: object) -> datetime | None:
-    """An internal date as it can be: some servers make up 1601 or 9999 where they have none."""
-    if isinstance(date, datetime) and date.tzinfo is not None and 1970 <= date.year <= 2199:
-        return date
-    return None
