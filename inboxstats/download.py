@@ -33,8 +33,9 @@ NEAR_SECONDS, WAITING = 0.01, 0.8
 """A server whose first message comes so soon is near: one thread does more there than ten, which are in each other's
 way (1.1 s against 0.7 s on loopback). Another joins for each chunk of which more than this part was spent waiting."""
 
-TRIES = 2
-"""How often a chunk is asked for before it is halved, or, of one message, given up."""
+TRIES, TRIES_ALONE = 2, 4
+"""How often a chunk is asked for before it is halved; and how often a message whose connection drops each time: that may
+be the connection's fault, or the server's."""
 
 RECONNECTS, LONGEST_WAIT = 5, 30.0
 """How often in a row a thread tries to connect again, and the longest pause between in seconds."""
@@ -442,7 +443,8 @@ class _Run:
 
     def _again(self, chunk: Chunk, problem: NetworkError) -> None:
         """Queue what is left of a chunk that failed: as it is, then in halves, until the message at fault is alone."""
-        if not isinstance(problem, ServerRefusalError):
+        is_refused = isinstance(problem, ServerRefusalError)
+        if not is_refused:
             with self.lock:
                 self.misses += 1
                 hopeless = self.misses > HOPELESS
@@ -451,7 +453,7 @@ class _Run:
                 self.stop(error=problem)
                 return
         chunk.tries += 1
-        if chunk.tries < TRIES:
+        if chunk.tries < (TRIES if is_refused or len(chunk.left) > 1 else TRIES_ALONE):
             self._done(chunk)
         elif len(chunk.left) > 1:
             messages = list(chunk.left.items())
