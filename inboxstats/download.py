@@ -34,8 +34,8 @@ NEAR_SECONDS, WAITING = 0.01, 0.8
 way (1.1 s against 0.7 s on loopback). Another joins for each chunk of which more than this part was spent waiting."""
 
 TRIES, TRIES_ALONE = 2, 4
-"""How often a chunk is asked for before it is halved; and how often a message whose connection drops each time: that may
-be the connection's fault, or the server's."""
+"""How often a chunk is asked for before it is halved; and how often a message whose connection drops each time, which may
+be no fault of its own."""
 
 RECONNECTS, LONGEST_WAIT = 5, 30.0
 """How often in a row a thread tries to connect again, and the longest pause between in seconds."""
