@@ -60,7 +60,7 @@ class Account(_Section):
     tls_fingerprint: Annotated[str, AfterValidator(known_fingerprint)] | None = None
     password_command: Names = ()
     mailboxes: Annotated[Names, Field(min_length=1)] = ("INBOX",)
-    threads: int = Field(default=8, ge=1, le=64)
+    threads: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
 class ReportSettings(_Section):

@@ -71,7 +71,7 @@ def test_no_file_is_the_defaults(tmp_path: Path) -> None:
 
 def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
     account = read(tmp_path, '[accounts.a]\nhost = "h"\nuser = "u"').accounts["a"]
-    assert (account.security, account.port, account.mailboxes, account.threads) == ("tls", None, ("INBOX",), 8)
+    assert (account.security, account.port, account.mailboxes, account.threads) == ("tls", None, ("INBOX",), None)
 
 
 @pytest.mark.parametrize(

@@ -103,9 +103,15 @@ def owner_of(job: Job) -> "Owner":
     return Owner(job.account.host, job.account.user)
 
 
+def port_of(account: "Account") -> int:
+    """Where the account's server listens."""
+    from inboxstats.config import DEFAULT_PORTS
+
+    return account.port or DEFAULT_PORTS[account.security]
+
+
 def source_of(job: Job, *, quiet: bool) -> "ImapSource":
     """The account's mail on its server, not connected yet. Raises CredentialsError."""
-    from inboxstats.config import DEFAULT_PORTS
     from inboxstats.credentials import Login, password_for
     from inboxstats.sources.imap import ImapSource, Server
 
@@ -115,8 +121,9 @@ def source_of(job: Job, *, quiet: bool) -> "ImapSource":
         ask=_ask(),
         warn=(lambda _: None) if quiet else complain,
     )
-    port = account.port or DEFAULT_PORTS[account.security]
-    return ImapSource(Server(account.host, port, account.user, account.security, account.tls_fingerprint), password)
+    return ImapSource(
+        Server(account.host, port_of(account), account.user, account.security, account.tls_fingerprint), password
+    )
 
 
 def _ask() -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inboxstats.cli.accounts import Job, adhoc_job, declared_jobs, owner_of, refuse_plain_text, source_of
+from inboxstats.cli.accounts import Job, adhoc_job, declared_jobs, owner_of, port_of, refuse_plain_text, source_of
 from inboxstats.cli.options import (
     Accounts,
     ArchiveFolder,
@@ -76,7 +76,7 @@ def fetch(
             min=1,
             max=64,
             envvar="INBOXSTATS_THREADS",
-            help="Connections, a thread each; default 8.",
+            help="Connections at most, a thread each; default: what the provider bears, 2 to 8.",
             show_default=False,
         ),
     ] = None,
@@ -162,6 +162,7 @@ def _fetch_one(archive: "Archive", job: Job, settings: _Settings) -> dict[str, A
 
 def _run(archive: "Archive", job: Job, settings: _Settings, bar: FetchBar) -> "Fetched":
     from inboxstats import fetch as fetching
+    from inboxstats.providers import provider_of
 
     account, owner = job.account, owner_of(job)
     archive.check_owner(job.name, owner, may_join=job.declared)
@@ -171,7 +172,7 @@ def _run(archive: "Archive", job: Job, settings: _Settings, bar: FetchBar) -> "F
         owner,
         source_of(job, quiet=settings.quiet),
         mailboxes=settings.mailboxes or account.mailboxes,
-        threads=settings.threads or account.threads,
+        threads=settings.threads or account.threads or provider_of(account.host, port_of(account)).connections,
         watcher=bar,
         since=settings.since,
         dry_run=settings.dry_run,

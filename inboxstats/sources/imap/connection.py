@@ -22,6 +22,7 @@ from inboxstats.errors import (
     TLSError,
     UnreadableAnswerError,
 )
+from inboxstats.providers import provider_of
 from inboxstats.sources.imap.channel import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -156,8 +157,8 @@ class Connection:
             if _TRY_LATER.search(said):
                 raise NetworkError(f"{self.server} lets {user} not in now: {said}. Run again later.") from None
             raise CredentialsError(
-                f"{self.server} refuses the login of {user}: {said}. Check the user and the password; "
-                "Gmail, Yahoo and iCloud want an app password."
+                f"{self.server} refuses the login of {user}: {said}. Check the user and the password. "
+                f"{provider_of(self.server.host, self.server.port).advice}"
             ) from None
         except (OSError, imaplib.IMAP4.error) as problem:
             raise NetworkError(f"{self.server} dropped the connection at the login: {problem}. Run again.") from problem
