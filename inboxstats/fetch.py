@@ -4,7 +4,6 @@ Every step can be repeated at any time, and does only what is not done yet.
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +18,13 @@ from inboxstats.errors import (
     InboxstatsError,
     NetworkError,
     ServerRefusalError,
+    ThrottledError,
     UnreadableAnswerError,
     UsageError,
 )
 from inboxstats.globs import matches
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
+from inboxstats.pace import pause
 
 LISTING_TRIES = 3
 """How often a mailbox is listed because the connection drops; then what is planned is fetched, and the run ends."""
@@ -126,7 +127,7 @@ def fetch(
     goes wrong later is told by the result.
     """
     try:
-        source.connect()
+        _begin(source, wait)
         if not dry_run:
             archive.admit(account, owner)
         names = chosen(source.mailboxes(), mailboxes)
@@ -141,7 +142,8 @@ def fetch(
             missing = [info.size or 0 for wanted in plan.wanted for info in wanted.messages.values()]
             if missing and not dry_run:
                 watcher.begin(len(missing), sum(missing))
-            got = pool.run(() if dry_run else plan.wanted)
+            rests = isinstance(plan.error, ThrottledError)  # it would not like what follows either
+            got = pool.run(() if dry_run or rests else plan.wanted)
         refused, gone = _confirm(source, plan.wanted, got)
     finally:
         source.close()
@@ -155,11 +157,23 @@ def fetch(
         bytes=got.bytes,
         gone=gone,
         failed=got.failed + refused,
-        left=got.left,
+        left=len(missing) if rests else got.left,
         emptied=tuple(plan.emptied),
         troubles=(*plan.troubles, *_lost(got)),
         error=got.error or plan.error,
     )
+
+
+def _begin(source: Server, wait: Callable[[float], None]) -> None:
+    """Log in; once more, where the server says after how short a time."""
+    try:
+        source.connect()
+    except ThrottledError as problem:
+        seconds = pause(problem, 0)
+        if problem.wait is None or seconds is None:
+            raise
+        wait(seconds)
+        source.connect()
 
 
 def chosen(mailboxes: Iterable[Mailbox], patterns: Sequence[str]) -> list[Mailbox]:
@@ -199,7 +213,10 @@ def _planned(
             plan.troubles.append((folder.mailbox.name, str(problem)))
         except NetworkError as problem:
             plan.error = problem
-            wait(random.uniform(0, 2.0**attempt))  # noqa: S311 -- jitter, no secret
+            seconds = pause(problem, attempt)
+            if seconds is None:
+                return False
+            wait(seconds)
             continue
         plan.error = None
         return True

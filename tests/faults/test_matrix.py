@@ -92,7 +92,6 @@ ELSEWHERE = {
 }
 
 NOT_YET = {
-    7: "a server that says when to come back is not heard yet",
     11: "there are no tokens yet",
     24: "UIDs that are used again are not noticed yet",
     37: "no test yet",

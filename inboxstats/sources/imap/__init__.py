@@ -204,6 +204,9 @@ class ImapSource:
         completion = pipeline.completion
         if completion is not None and completion.status != "OK":
             self._fetched = self._selected = None  # it may be gone
+            if throttled := self._connection.throttling(completion.text):
+                self.close()
+                raise throttled
             raise ServerRefusalError(
                 f"{self._connection.server} failed to send messages of {mailbox.name!r}: {completion.text}"
             )
@@ -238,6 +241,8 @@ class ImapSource:
             except imaplib.IMAP4.abort:
                 raise
             except (imaplib.IMAP4.error, UnicodeError) as refused:
+                if throttled := self._connection.throttling(str(refused)):
+                    raise throttled from refused
                 raise MailboxRefusedError(f"{mailbox.name!r} cannot be opened: {refused}.") from refused
             # RFC 9051, section 2.3.1.1, wants one; where a server gives none, its UIDs are taken as they are.
             self._uidvalidity = int(answer.get(b"UIDVALIDITY") or 0)
