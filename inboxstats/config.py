@@ -61,6 +61,7 @@ class Account(_Section):
     password_command: Names = ()
     mailboxes: Annotated[Names, Field(min_length=1)] = ("INBOX",)
     threads: Annotated[int, Field(ge=1, le=64)] | None = None
+    daily_megabytes: Annotated[int, Field(ge=0, le=1_000_000)] | None = None  # 0 is any amount
 
 
 class ReportSettings(_Section):

@@ -69,6 +69,14 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+class Budget(Protocol):
+    """How much may come, such as `archive.DailyBudget`: bytes of bodies."""
+
+    def allows(self, size: int, *, promised: int) -> bool: ...
+    def count(self, size: int) -> None: ...
+    def spent(self) -> InboxstatsError: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The messages of a mailbox that are to be stored in its folder."""
@@ -217,11 +225,12 @@ class Pool:
         connections: Sequence[Connection],
         *,
         progress: Callable[[int, int], None],
+        budget: Budget | None = None,
         wait: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connections = connections
-        self._run = _Run(progress, Pace(len(connections), clock=clock), wait)
+        self._run = _Run(progress, Pace(len(connections), clock=clock), budget, wait)
 
     def __enter__(self) -> Self:
         return self
@@ -268,11 +277,12 @@ def download(
     connections: Sequence[Connection],
     *,
     progress: Callable[[int, int], None],
+    budget: Budget | None = None,
     wait: Callable[[float], object] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Downloaded:
     """A `Pool` for work that is known."""
-    with Pool(connections, progress=progress, wait=wait, clock=clock) as pool:
+    with Pool(connections, progress=progress, budget=budget, wait=wait, clock=clock) as pool:
         return pool.run(work)
 
 
@@ -282,10 +292,13 @@ class _Run:
 
     held      -- connections that are there or being made; the threads of others are parked
     connected -- those that are there
+    asked     -- the chunks under way on each connection
+    is_spent  -- the budget allows no more
     """
 
     progress: Callable[[int, int], None]
     pace: Pace
+    budget: Budget | None
     wait_as_told: Callable[[float], object] | None
     queue: _Queue | None = None
     expected: Mailbox | None = None
@@ -298,6 +311,8 @@ class _Run:
     in_flight: int = 0
     held: set[Connection] = field(default_factory=set)
     connected: set[Connection] = field(default_factory=set)
+    asked: list[deque[Chunk]] = field(default_factory=list)
+    is_spent: bool = False
     stored: int = 0
     bytes: int = 0
     misses: int = 0
@@ -352,6 +367,7 @@ class _Run:
     def serve(self, connection: Connection) -> None:
         """A thread's life: take chunks, fetch them, store them, until there are none."""
         under_way: deque[Chunk] = deque()
+        self.asked.append(under_way)
         try:
             is_connected = self._connect(connection)
             if is_connected and self.queue is None and self.expected is not None:
@@ -406,7 +422,7 @@ class _Run:
             self.wait(rest)
 
     def _is_over(self) -> bool:
-        return self.queue is not None and not len(self.queue) and not self.in_flight
+        return self.is_spent or (self.queue is not None and not len(self.queue) and not self.in_flight)
 
     def _let_go(self, connection: Connection) -> None:
         """Another may take its place. Under the lock."""
@@ -488,27 +504,43 @@ class _Run:
             chunk = self._take(under_way)
             if chunk is None:
                 return
-            under_way.append(chunk)
             if not connection.ask(chunk.folder.mailbox, list(chunk.left), expected_bytes=chunk.size):
                 self._done(under_way.pop())
                 return
 
     def _take(self, under_way: deque[Chunk]) -> Chunk | None:
-        """The next chunk. With none under way it waits: until all work is known, while one in flight may come back."""
+        """The next chunk, which is under way then.
+
+        With none before it, it waits: until all work is known, while one in flight may come back.
+        """
         with self.lock:
-            while not self.stopped:
+            while not (self.stopped or self.is_spent):
                 if under_way and (self.pace.rest() or len(self.held) > self.pace.allowed):
                     break
                 if self.queue is not None:
                     chunk = self.queue.take(under_way)
                     if chunk is not None:
+                        if not self._affords(chunk):
+                            break
                         self.in_flight += 1
+                        under_way.append(chunk)
                         chunk.episode = self.pace.episode
                         return chunk
                     if under_way or not self.in_flight:
                         break
                 self.lock.wait()
             return None
+
+    def _affords(self, chunk: Chunk) -> bool:
+        """Whether the budget allows it, after all that is under way; else nobody takes any more. Under the lock."""
+        if self.budget is not None:
+            promised = sum(each.size for under_way in self.asked for each in under_way.copy())
+            if not self.budget.allows(chunk.size, promised=promised):
+                self.is_spent = True
+                assert self.queue is not None
+                self.queue.give_back(chunk)
+                self.lock.notify_all()
+        return not self.is_spent
 
     def _store(self, connection: Connection, under_way: deque[Chunk]) -> None:
         folder, left = under_way[0].folder, under_way[0].left
@@ -522,6 +554,8 @@ class _Run:
                     return
                 waited += time.monotonic() - since
                 self.begun.set()
+                if self.budget is not None:
+                    self.budget.count(len(content) if isinstance(content, bytes) else content.size)
                 yield key, content
                 # A server may answer a later command first.
                 next(chunk.left for chunk in under_way if key in chunk.left).pop(key)
@@ -604,6 +638,8 @@ class _Run:
     def result(self) -> Downloaded:
         if self.bug is not None:
             raise self.bug
+        if self.error is None and self.is_spent and self.budget is not None:
+            self.error = self.budget.spent()
         return Downloaded(
             stored=self.stored,
             bytes=self.bytes,

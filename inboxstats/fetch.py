@@ -112,6 +112,7 @@ def fetch(
     watcher: Watcher,
     since: date | None = None,
     dry_run: bool = False,
+    daily_bytes: int | None = None,
     wait: Callable[[float], None] = time.sleep,
 ) -> Fetched:
     """Bring what is new in the chosen mailboxes of an account into the archive.
@@ -121,11 +122,13 @@ def fetch(
 
     mailboxes -- names or globs, see `chosen`
     since     -- leave out what the server received before that day (UTC)
+    daily_bytes -- of bodies, after which the run ends; ``None`` is any amount
     dry_run   -- only say what there is to do, and write nothing
 
     Raises what keeps the run from beginning: UsageError, NetworkError, CredentialsError, TLSError, StorageError. What
     goes wrong later is told by the result.
     """
+    budget = archive.budget(account, daily_bytes) if daily_bytes else None
     try:
         _begin(source, wait)
         if not dry_run:
@@ -133,7 +136,7 @@ def fetch(
         names = chosen(source.mailboxes(), mailboxes)
         plan = _Plan()
         connections = [source, *(source.sibling() for _ in range(threads - 1))]
-        with Pool(connections, progress=watcher.stored) as pool:
+        with Pool(connections, progress=watcher.stored, budget=budget) as pool:
             for mailbox in names:
                 watcher.listing(mailbox.name)
                 folder = archive.mailbox(account, mailbox)
@@ -147,6 +150,8 @@ def fetch(
         refused, gone = _confirm(source, plan.wanted, got)
     finally:
         source.close()
+        if budget is not None:
+            budget.note()
     return Fetched(
         account=account,
         mailboxes=tuple(mailbox.name for mailbox in names),

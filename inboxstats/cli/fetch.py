@@ -165,6 +165,7 @@ def _run(archive: "Archive", job: Job, settings: _Settings, bar: FetchBar) -> "F
     from inboxstats.providers import provider_of
 
     account, owner = job.account, owner_of(job)
+    provider = provider_of(account.host, port_of(account))
     archive.check_owner(job.name, owner, may_join=job.declared)
     return fetching.fetch(
         archive,
@@ -172,10 +173,11 @@ def _run(archive: "Archive", job: Job, settings: _Settings, bar: FetchBar) -> "F
         owner,
         source_of(job, quiet=settings.quiet),
         mailboxes=settings.mailboxes or account.mailboxes,
-        threads=settings.threads or account.threads or provider_of(account.host, port_of(account)).connections,
+        threads=settings.threads or account.threads or provider.connections,
         watcher=bar,
         since=settings.since,
         dry_run=settings.dry_run,
+        daily_bytes=provider.daily_bytes if account.daily_megabytes is None else account.daily_megabytes * 1_000_000,
     )
 
 
