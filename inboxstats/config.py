@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from inboxstats.bandwidth import bytes_per_second
 from inboxstats.errors import StorageError, UsageError
 
 if TYPE_CHECKING:  # only a type's name
@@ -39,6 +40,12 @@ def known_fingerprint(text: str) -> str:
         f"{text!r} is no SHA-256 fingerprint of a certificate; write its 64 hex digits, with or without colons "
         "(openssl x509 -noout -fingerprint -sha256 -in CERTIFICATE)"
     )
+
+
+def known_bandwidth(text: str) -> str:
+    """The text itself, if it says bytes a second. Raises ValueError."""
+    bytes_per_second(text)
+    return text
 
 
 class _Section(BaseModel):
@@ -97,6 +104,7 @@ class Config(_Section):
     archive: UserPath | None = None
     timezone: Annotated[str, AfterValidator(known_zone)] | None = None
     identity: Names = ()
+    bandwidth: Annotated[str, AfterValidator(known_bandwidth)] | None = None
     accounts: dict[str, Account] = Field(default_factory=dict)
     report: ReportSettings = ReportSettings()
     parse: ParseSettings = ParseSettings()

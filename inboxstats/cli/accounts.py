@@ -12,6 +12,7 @@ from inboxstats.errors import UsageError
 
 if TYPE_CHECKING:  # pydantic takes 70 ms; what speaks to a server is imported when there is something to say
     from inboxstats.archive import Owner
+    from inboxstats.bandwidth import Bandwidth
     from inboxstats.config import Account, Config
     from inboxstats.sources.imap import ImapSource
 
@@ -110,7 +111,7 @@ def port_of(account: "Account") -> int:
     return account.port or DEFAULT_PORTS[account.security]
 
 
-def source_of(job: Job, *, quiet: bool) -> "ImapSource":
+def source_of(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: bool) -> "ImapSource":
     """The account's mail on its server, not connected yet. Raises CredentialsError."""
     from inboxstats.credentials import Login, password_for
     from inboxstats.sources.imap import ImapSource, Server
@@ -121,9 +122,8 @@ def source_of(job: Job, *, quiet: bool) -> "ImapSource":
         ask=_ask(),
         warn=(lambda _: None) if quiet else complain,
     )
-    return ImapSource(
-        Server(account.host, port_of(account), account.user, account.security, account.tls_fingerprint), password
-    )
+    server = Server(account.host, port_of(account), account.user, account.security, account.tls_fingerprint)
+    return ImapSource(server, password, bandwidth)
 
 
 def _ask() -> Any:

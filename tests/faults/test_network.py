@@ -259,3 +259,33 @@ def test_10_a_login_refused_for_now_is_not_called_a_wrong_password(rig: Rig, ser
     said(done, 5, f"[{code}] not now", "Run again later")
     assert "password" not in done.err
     rig.completes(server)
+
+
+def test_a_bandwidth_is_kept_to_by_all_connections_together_and_trips_no_deadline(
+    rig: Rig, server: ScriptedServer
+) -> None:
+    deadlines = {"COMMAND_SECONDS": 0.5, "SLOWEST_BYTES_PER_SECOND": 1e9}
+    began = time.monotonic()
+    done = rig.fetch(server, "--threads", "3", "--bandwidth", "200k", settings=deadlines)
+    assert (done.code, done.err) == (0, ""), done
+    assert time.monotonic() - began > 0.8 * sum(map(len, MESSAGES)) / 200_000
+    assert len(stored(rig)) == 100
+    rig.completes(server)
+
+
+def test_an_interrupt_is_heard_within_five_seconds_under_a_low_bandwidth(rig: Rig, server: ScriptedServer) -> None:
+    running = rig.start(server.port, "--threads", "4", "--bandwidth", "1k")
+    deadline = time.monotonic() + 20
+    while not any("BODY" in line for line in server.log):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.3)  # until it waits
+    began = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    assert running.wait().code == 130
+    assert time.monotonic() - began < 5
+
+
+def test_a_bandwidth_that_is_none_is_refused_before_anything_else(rig: Rig, server: ScriptedServer) -> None:
+    said(rig.fetch(server, "--bandwidth", "fast"), 2, "--bandwidth: 'fast' is no bandwidth", "500k or 2M")
+    assert server.log == []

@@ -16,6 +16,7 @@ from imapclient import IMAPClient, imap_utf7
 
 from inboxstats.archive import MailboxState
 from inboxstats.archive.layout import message_key
+from inboxstats.bandwidth import Bandwidth
 from inboxstats.errors import MailboxRefusedError, ServerRefusalError, UnreadableAnswerError
 from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey, Pieces
 from inboxstats.sources.imap.connection import Connection, Security, Server
@@ -34,9 +35,10 @@ LISTING_TRIES = 3
 
 
 class ImapSource:
-    """The mail of one login."""
+    """The mail of one login. `bandwidth` caps the bodies of all siblings together."""
 
-    def __init__(self, server: Server, password: str) -> None:
+    def __init__(self, server: Server, password: str, bandwidth: Bandwidth | None = None) -> None:
+        self._bandwidth = bandwidth
         self._connection = Connection(server, password)
         self._selected: tuple[IMAPClient, int, Mailbox] | None = None
         self._uidvalidity = self._exists = 0
@@ -49,7 +51,7 @@ class ImapSource:
 
     def sibling(self) -> "ImapSource":
         """Another connection with the same login. It knows the mailboxes by the names that this one gave them."""
-        other = ImapSource(self._connection.server, self._connection.password)
+        other = ImapSource(self._connection.server, self._connection.password, self._bandwidth)
         other._raw_names = dict(self._raw_names)
         return other
 
@@ -183,7 +185,7 @@ class ImapSource:
             imap = client._imap  # noqa: SLF001 -- imapclient hands its transport to nobody
             if self._pipeline is None or self._pipeline.imap is not imap:
                 imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._pipeline = Pipeline(imap)
+                self._pipeline = Pipeline(imap, self._bandwidth)
             if self._pipeline.wants_compression:
                 self._pipeline.compress(is_offered=client.has_capability("COMPRESS=DEFLATE"))
             self._pipeline.ask(wanted, expected_bytes=expected_bytes)
