@@ -379,7 +379,9 @@ class _Run:
             self.stop(bug=bug)
         finally:
             self._all_done(under_way)
-            self._release(connection)
+            with self.lock:
+                self._let_go(connection)
+            connection.close()
             self.leave()
 
     def _connect(self, connection: Connection) -> bool:
@@ -396,7 +398,7 @@ class _Run:
             except InboxstatsError as problem:
                 if not self._may_try_again(connection, problem, attempt=attempt, episode=episode):
                     return False
-                attempt += 1
+                attempt = attempt + 1 if connection in self.held else 1  # it was parked
             else:
                 with self.lock:
                     self.connected.add(connection)
@@ -407,12 +409,16 @@ class _Run:
         """Wait until the server bears this connection. False where there is nothing more to do."""
         while True:
             with self.lock:
-                surplus = len(self.held) - self.pace.allowed + (connection not in self.held)
-                if surplus > 0 and connection in self.held:
+                is_surplus = connection in self.held and len(self.held) > self.pace.allowed
+                if is_surplus:
                     self._let_go(connection)
-                while not self.stopped and not self._is_over() and surplus > 0:
+            if is_surplus:
+                connection.close()
+            with self.lock:
+                while not (connection in self.held or self.stopped or self._is_over()):
+                    if len(self.held) < self.pace.allowed:
+                        break
                     self.lock.wait()
-                    surplus = len(self.held) + 1 - self.pace.allowed
                 if self.stopped or self._is_over():
                     return False
                 self.held.add(connection)
@@ -425,25 +431,23 @@ class _Run:
         return self.is_spent or (self.queue is not None and not len(self.queue) and not self.in_flight)
 
     def _let_go(self, connection: Connection) -> None:
-        """Another may take its place. Under the lock."""
+        """Another may take its place. Under the lock; to be closed without it, as that may take its time."""
         self.held.discard(connection)
         self.connected.discard(connection)
         self.lock.notify_all()
-        connection.close()
-
-    def _release(self, connection: Connection) -> None:
-        with self.lock:
-            self._let_go(connection)
 
     def _may_try_again(self, connection: Connection, problem: InboxstatsError, *, attempt: int, episode: int) -> bool:
         """What to do about a connection that cannot be made. False where the thread is to end."""
         with self.lock:
             self.connected.discard(connection)
             alone = not self.connected
-            if not alone and (attempt > 0 or isinstance(problem, ThrottledError)):
+            is_parked = not alone and (attempt > 0 or isinstance(problem, ThrottledError))
+            if is_parked:
                 self._let_go(connection)
                 self.pace.refused(len(self.held))
-                return isinstance(problem, NetworkError)
+        if is_parked:
+            connection.close()
+            return isinstance(problem, NetworkError)
         if isinstance(problem, ThrottledError):
             return self._rest(problem, episode=episode)
         if alone and (attempt >= RECONNECTS or not isinstance(problem, NetworkError)):
