@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from inboxstats.bandwidth import bytes_per_second
 from inboxstats.errors import StorageError, UsageError
 
 if TYPE_CHECKING:  # only a type's name
@@ -41,6 +42,12 @@ def known_fingerprint(text: str) -> str:
     )
 
 
+def known_bandwidth(text: str) -> str:
+    """The text itself, if it says bytes a second. Raises ValueError."""
+    bytes_per_second(text)
+    return text
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -60,7 +67,8 @@ class Account(_Section):
     tls_fingerprint: Annotated[str, AfterValidator(known_fingerprint)] | None = None
     password_command: Names = ()
     mailboxes: Annotated[Names, Field(min_length=1)] = ("INBOX",)
-    threads: int = Field(default=8, ge=1, le=64)
+    threads: Annotated[int, Field(ge=1, le=64)] | None = None
+    daily_megabytes: Annotated[int, Field(ge=0, le=1_000_000)] | None = None  # 0 is any amount
 
 
 class ReportSettings(_Section):
@@ -96,6 +104,7 @@ class Config(_Section):
     archive: UserPath | None = None
     timezone: Annotated[str, AfterValidator(known_zone)] | None = None
     identity: Names = ()
+    bandwidth: Annotated[str, AfterValidator(known_bandwidth)] | None = None
     accounts: dict[str, Account] = Field(default_factory=dict)
     report: ReportSettings = ReportSettings()
     parse: ParseSettings = ParseSettings()

@@ -6,6 +6,7 @@ server never waits; and they are bounded by bytes, so that no thread is left beh
 """
 
 import contextlib
+import logging
 import random
 import threading
 import time
@@ -16,8 +17,16 @@ from itertools import chain, islice
 from typing import Protocol, Self
 
 from inboxstats.archive import MailboxFolder
-from inboxstats.errors import InboxstatsError, MailboxRefusedError, NetworkError, ServerRefusalError, StorageError
+from inboxstats.errors import (
+    InboxstatsError,
+    MailboxRefusedError,
+    NetworkError,
+    ServerRefusalError,
+    StorageError,
+    ThrottledError,
+)
 from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey
+from inboxstats.pace import Pace
 
 CHUNK_BYTES, CHUNK_MESSAGES = 1_000_000, 50
 """The bounds of one FETCH: batches win more than threads do, and beyond these sizes nothing (measured)."""
@@ -34,8 +43,8 @@ NEAR_SECONDS, WAITING = 0.01, 0.8
 way (1.1 s against 0.7 s on loopback). Another joins for each chunk of which more than this part was spent waiting."""
 
 TRIES, TRIES_ALONE = 2, 4
-"""How often a chunk is asked for before it is halved; and how often a message whose connection drops each time, which may
-be no fault of its own."""
+"""How often a chunk is asked for before it is halved; and how often a message whose connection drops each time: that
+may be no fault of its own."""
 
 RECONNECTS, LONGEST_WAIT = 5, 30.0
 """How often in a row a thread tries to connect again, and the longest pause between in seconds."""
@@ -47,6 +56,9 @@ STOP_SECONDS = 4.0
 """How long threads may take to stop; what they have not finished by then is left to the next run."""
 
 
+_LOG = logging.getLogger(__name__)
+
+
 class Connection(Protocol):
     """What a thread needs of a source: see `sources.imap.ImapSource`."""
 
@@ -56,6 +68,14 @@ class Connection(Protocol):
     def answer(self, mailbox: Mailbox) -> Iterator[tuple[MessageKey, Content]]: ...
     def abort(self) -> None: ...
     def close(self) -> None: ...
+
+
+class Budget(Protocol):
+    """How much may come, such as `archive.DailyBudget`: bytes of bodies."""
+
+    def allows(self, size: int, *, promised: int) -> bool: ...
+    def count(self, size: int) -> None: ...
+    def spent(self) -> InboxstatsError: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +117,17 @@ class Downloaded:
 
 @dataclass(slots=True)
 class Chunk:
-    """Messages that one command asks for; `left` are those that are still to come, with their size where known."""
+    """Messages that one command asks for; `left` are those that are still to come, with their size where known.
+
+    throttled -- how often the server wanted to be left alone instead of answering
+    episode   -- that of the `Pace` in which it was asked for last
+    """
 
     folder: MailboxFolder
     left: dict[MessageKey, int]
     tries: int = 0
+    throttled: int = 0
+    episode: int = 0
 
     @property
     def size(self) -> int:
@@ -123,6 +149,13 @@ def chunks(wanted: Wanted, most: Callable[[], int] = lambda: CHUNK_MESSAGES) -> 
         bytes_left -= size
     if left:
         yield Chunk(wanted.folder, left)
+
+
+def _halves(chunk: Chunk) -> tuple[Chunk, Chunk]:
+    messages = list(chunk.left.items())
+    middle = len(messages) // 2
+    first, second = dict(messages[:middle]), dict(messages[middle:])
+    return Chunk(chunk.folder, first, TRIES - 1), Chunk(chunk.folder, second, TRIES - 1)
 
 
 @dataclass(slots=True)
@@ -184,7 +217,8 @@ class Pool:
     """Threads with a connection each. They may connect while it is still being found out what there is to do.
 
     `progress` is called from the threads with messages and bytes just stored. Leaving the context stops the threads
-    within STOP_SECONDS, also by an exception (Ctrl-C); what is complete stays in the archive.
+    within STOP_SECONDS, also by an exception (Ctrl-C); what is complete stays in the archive. `wait` and `clock` are
+    the time, for tests.
     """
 
     def __init__(
@@ -192,10 +226,12 @@ class Pool:
         connections: Sequence[Connection],
         *,
         progress: Callable[[int, int], None],
-        wait: Callable[[float], None] = time.sleep,
+        budget: Budget | None = None,
+        wait: Callable[[float], object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connections = connections
-        self._run = _Run(progress, wait)
+        self._run = _Run(progress, Pace(len(connections), clock=clock), budget, wait)
 
     def __enter__(self) -> Self:
         return self
@@ -207,7 +243,7 @@ class Pool:
         """
         if round_trip >= NEAR_SECONDS:
             self._run.expected = mailbox
-            self._run.connected.add(self._connections[0])
+            self._run.hold(self._connections[0])
             self._run.start(self._connections[1 : messages // CHUNK_MESSAGES])
 
     def run(self, work: Sequence[Wanted]) -> Downloaded:
@@ -242,19 +278,29 @@ def download(
     connections: Sequence[Connection],
     *,
     progress: Callable[[int, int], None],
-    wait: Callable[[float], None] = time.sleep,
+    budget: Budget | None = None,
+    wait: Callable[[float], object] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Downloaded:
     """A `Pool` for work that is known."""
-    with Pool(connections, progress=progress, wait=wait) as pool:
+    with Pool(connections, progress=progress, budget=budget, wait=wait, clock=clock) as pool:
         return pool.run(work)
 
 
 @dataclass(slots=True)
 class _Run:
-    """What the threads share: the queue, and what came of it. All of it changes under the lock."""
+    """What the threads share: the queue, and what came of it. All of it changes under the lock.
+
+    held      -- connections that are there or being made; the threads of others are parked
+    connected -- those that are there
+    asked     -- the chunks under way on each connection
+    is_spent  -- the budget allows no more
+    """
 
     progress: Callable[[int, int], None]
-    wait: Callable[[float], None]
+    pace: Pace
+    budget: Budget | None
+    wait_as_told: Callable[[float], object] | None
     queue: _Queue | None = None
     expected: Mailbox | None = None
     reserve: deque[Connection] = field(default_factory=deque)
@@ -264,7 +310,10 @@ class _Run:
     lock: threading.Condition = field(default_factory=threading.Condition)
     ended: threading.Event = field(default_factory=threading.Event)
     in_flight: int = 0
+    held: set[Connection] = field(default_factory=set)
     connected: set[Connection] = field(default_factory=set)
+    asked: list[deque[Chunk]] = field(default_factory=list)
+    is_spent: bool = False
     stored: int = 0
     bytes: int = 0
     misses: int = 0
@@ -273,7 +322,21 @@ class _Run:
     absent: dict[str, set[MessageKey]] = field(default_factory=dict)
     error: InboxstatsError | None = None
     bug: BaseException | None = None
-    stopped: bool = False
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def stopped(self) -> bool:
+        return self.stopping.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, but no more of it once the run is stopped."""
+        (self.wait_as_told or self.stopping.wait)(seconds)
+
+    def hold(self, connection: Connection) -> None:
+        """It is there, for the caller made it."""
+        with self.lock:
+            self.held.add(connection)
+            self.connected.add(connection)
 
     def begin(self, queue: _Queue, connections: Sequence[Connection]) -> None:
         """All work is known; the first of the connections begins with it, the others stand by."""
@@ -305,50 +368,104 @@ class _Run:
     def serve(self, connection: Connection) -> None:
         """A thread's life: take chunks, fetch them, store them, until there are none."""
         under_way: deque[Chunk] = deque()
+        self.asked.append(under_way)
         try:
             is_connected = self._connect(connection)
             if is_connected and self.queue is None and self.expected is not None:
                 with contextlib.suppress(NetworkError):  # what is wrong is seen again, once there is work
                     connection.prepare(self.expected)
             while is_connected and self._step(connection, under_way):
-                is_connected = self._connect(connection)
+                is_connected = not self.stopped if under_way else self._connect(connection)
         except BaseException as bug:  # noqa: BLE001 -- the border of the thread: the calling thread raises it again
             self.stop(bug=bug)
         finally:
             self._all_done(under_way)
             with self.lock:
-                self.connected.discard(connection)
+                self._let_go(connection)
             connection.close()
             self.leave()
 
     def _connect(self, connection: Connection) -> bool:
-        """Whether the thread has a connection to go on with.
+        """Whether the thread has a connection to go on with; it waits until the server may be asked for one.
 
-        While others are connected it tries twice and leaves the work to them: a server that has enough connections is
-        served with fewer. Alone it tries for a while, and then ends the download.
+        While others are connected, one that is refused twice is parked: a server that has enough connections is served
+        with fewer, until the pace grows. Alone a thread tries for a while, and then ends the download.
         """
-        for attempt in range(RECONNECTS + 1):
-            with self.lock:
-                if self.stopped:
-                    return False
+        attempt = 0
+        while self._admitted(connection):
+            episode = self.pace.episode
             try:
                 connection.connect()
             except InboxstatsError as problem:
-                with self.lock:
-                    self.connected.discard(connection)
-                    alone = not self.connected
-                if not alone and attempt > 0:
+                if not self._may_try_again(connection, problem, attempt=attempt, episode=episode):
                     return False
-                if alone and (attempt == RECONNECTS or not isinstance(problem, NetworkError)):
-                    self.stop(error=problem)
-                    return False
-                # Full jitter, so that threads which lost a server together do not return together.
-                self.wait(random.uniform(0, min(LONGEST_WAIT, 2.0**attempt)))  # noqa: S311 -- no secret
+                attempt = attempt + 1 if connection in self.held else 1  # it was parked
             else:
                 with self.lock:
                     self.connected.add(connection)
                 return True
         return False
+
+    def _admitted(self, connection: Connection) -> bool:
+        """Wait until the server bears this connection. False where there is nothing more to do."""
+        while True:
+            with self.lock:
+                is_surplus = connection in self.held and len(self.held) > self.pace.allowed
+                if is_surplus:
+                    self._let_go(connection)
+            if is_surplus:
+                connection.close()
+            with self.lock:
+                while not (connection in self.held or self.stopped or self._is_over()):
+                    if len(self.held) < self.pace.allowed:
+                        break
+                    self.lock.wait()
+                if self.stopped or self._is_over():
+                    return False
+                self.held.add(connection)
+                rest = self.pace.rest()
+            if not rest:
+                return True
+            self.wait(rest)
+
+    def _is_over(self) -> bool:
+        return self.is_spent or (self.queue is not None and not len(self.queue) and not self.in_flight)
+
+    def _let_go(self, connection: Connection) -> None:
+        """Another may take its place. Under the lock; to be closed without it, as that may take its time."""
+        self.held.discard(connection)
+        self.connected.discard(connection)
+        self.lock.notify_all()
+
+    def _may_try_again(self, connection: Connection, problem: InboxstatsError, *, attempt: int, episode: int) -> bool:
+        """What to do about a connection that cannot be made. False where the thread is to end."""
+        with self.lock:
+            self.connected.discard(connection)
+            alone = not self.connected
+            is_parked = not alone and (attempt > 0 or isinstance(problem, ThrottledError))
+            if is_parked:
+                self._let_go(connection)
+                self.pace.refused(len(self.held))
+        if is_parked:
+            connection.close()
+            return isinstance(problem, NetworkError)
+        if isinstance(problem, ThrottledError):
+            return self._rest(problem, episode=episode)
+        if alone and (attempt >= RECONNECTS or not isinstance(problem, NetworkError)):
+            self.stop(error=problem)
+            return False
+        # Full jitter, so that threads which lost a server together do not return together.
+        self.wait(random.uniform(0, min(LONGEST_WAIT, 2.0**attempt)))  # noqa: S311 -- no secret
+        return True
+
+    def _rest(self, problem: ThrottledError, *, episode: int) -> bool:
+        """Leave the server alone for a while; False where that ends the run."""
+        with self.lock:
+            goes_on = self.pace.throttled(problem, episode=episode)
+        _LOG.info("%s", problem)
+        if not goes_on:
+            self.stop(error=problem)
+        return goes_on
 
     def _step(self, connection: Connection, under_way: deque[Chunk]) -> bool:
         """Store what the oldest chunk under way brings, with others asked for behind it. False when all is done."""
@@ -357,6 +474,8 @@ class _Run:
             if not under_way:
                 return False
             self._store(connection, under_way)
+        except ThrottledError as problem:
+            self._throttled(connection, under_way, problem)
         except MailboxRefusedError as problem:
             self._give_up_mailbox(under_way, str(problem))
         except ServerRefusalError as problem:
@@ -371,29 +490,62 @@ class _Run:
             self.stop(error=problem)
         return True
 
+    def _throttled(self, connection: Connection, under_way: deque[Chunk], problem: ThrottledError) -> None:
+        """Hang up and come back later. No message is to blame, unless it is always at this chunk."""
+        with self.lock:
+            self.connected.discard(connection)
+        connection.close()
+        oldest = under_way.popleft()
+        oldest.throttled += 1
+        self._rest(problem, episode=oldest.episode)
+        if oldest.throttled > TRIES and len(oldest.left) > 1:
+            self._done(*_halves(oldest))
+        else:
+            self._done(oldest)
+        self._all_done(under_way)
+
     def _ask(self, connection: Connection, under_way: deque[Chunk]) -> None:
         while len(under_way) < UNDER_WAY and sum(chunk.size for chunk in under_way) < UNDER_WAY_BYTES:
             chunk = self._take(under_way)
             if chunk is None:
                 return
-            under_way.append(chunk)
             if not connection.ask(chunk.folder.mailbox, list(chunk.left), expected_bytes=chunk.size):
                 self._done(under_way.pop())
                 return
 
     def _take(self, under_way: deque[Chunk]) -> Chunk | None:
-        """The next chunk. With none under way it waits: until all work is known, while one in flight may come back."""
+        """The next chunk, which is under way then.
+
+        With none before it, it waits: until all work is known, while one in flight may come back.
+        """
         with self.lock:
-            while not self.stopped:
+            while not (self.stopped or self.is_spent):
+                if under_way and (self.pace.rest() or len(self.held) > self.pace.allowed):
+                    break
                 if self.queue is not None:
                     chunk = self.queue.take(under_way)
                     if chunk is not None:
+                        if not self._affords(chunk):
+                            break
                         self.in_flight += 1
+                        under_way.append(chunk)
+                        chunk.episode = self.pace.episode
                         return chunk
                     if under_way or not self.in_flight:
                         break
                 self.lock.wait()
             return None
+
+    def _affords(self, chunk: Chunk) -> bool:
+        """Whether the budget allows it, after all that is under way; else nobody takes any more. Under the lock."""
+        if self.budget is not None:
+            promised = sum(each.size for under_way in self.asked for each in under_way.copy())
+            if not self.budget.allows(chunk.size, promised=promised):
+                self.is_spent = True
+                assert self.queue is not None
+                self.queue.give_back(chunk)
+                self.lock.notify_all()
+        return not self.is_spent
 
     def _store(self, connection: Connection, under_way: deque[Chunk]) -> None:
         folder, left = under_way[0].folder, under_way[0].left
@@ -407,6 +559,8 @@ class _Run:
                     return
                 waited += time.monotonic() - since
                 self.begun.set()
+                if self.budget is not None:
+                    self.budget.count(len(content) if isinstance(content, bytes) else content.size)
                 yield key, content
                 # A server may answer a later command first.
                 next(chunk.left for chunk in under_way if key in chunk.left).pop(key)
@@ -419,6 +573,9 @@ class _Run:
                 self.absent.setdefault(folder.mailbox.name, set()).update(left)
             left.clear()
         self._done(under_way.popleft())
+        with self.lock:
+            if self.pace.grows():
+                self.lock.notify_all()
         if self.reserve and waited > WAITING * (time.monotonic() - began):
             self.start([self.reserve.popleft()])
 
@@ -427,6 +584,7 @@ class _Run:
             self.stored += 1
             self.bytes += size
             self.misses = 0
+            self.pace.stored()
             self.progress(1, size)
 
     def _give_up_mailbox(self, under_way: deque[Chunk], reason: str) -> None:
@@ -456,10 +614,7 @@ class _Run:
         if chunk.tries < (TRIES if is_refused or len(chunk.left) > 1 else TRIES_ALONE):
             self._done(chunk)
         elif len(chunk.left) > 1:
-            messages = list(chunk.left.items())
-            middle = len(messages) // 2
-            halves = (messages[:middle], messages[middle:])
-            self._done(*(Chunk(chunk.folder, dict(half), TRIES - 1) for half in halves))
+            self._done(*_halves(chunk))
         else:
             with self.lock:
                 mailbox = chunk.folder.mailbox.name
@@ -483,12 +638,14 @@ class _Run:
         with self.lock:
             self.error = self.error or error
             self.bug = self.bug or bug
-            self.stopped = True
+            self.stopping.set()
             self.lock.notify_all()
 
     def result(self) -> Downloaded:
         if self.bug is not None:
             raise self.bug
+        if self.error is None and self.is_spent and self.budget is not None:
+            self.error = self.budget.spent()
         return Downloaded(
             stored=self.stored,
             bytes=self.bytes,

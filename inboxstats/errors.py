@@ -55,6 +55,15 @@ class MailboxRefusedError(ServerRefusalError):
     """The mailbox cannot be opened any more, or was renumbered: none of its messages can be had in this run."""
 
 
+class ThrottledError(NetworkError):
+    """The server wants to be left alone: for `wait` seconds, where it says so; `is_quota`, until the next day or so."""
+
+    def __init__(self, sentence: str, *, wait: float | None = None, is_quota: bool = False) -> None:
+        super().__init__(sentence)
+        self.wait = wait
+        self.is_quota = is_quota
+
+
 class UnreadableAnswerError(NetworkError):
     """The server's answer is no IMAP; the connection is thrown away, as nobody knows where the next answer begins."""
 

@@ -4,7 +4,6 @@ Every step can be repeated at any time, and does only what is not done yet.
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,12 +24,14 @@ from inboxstats.errors import (
     NetworkError,
     ServerRefusalError,
     StorageError,
+    ThrottledError,
     UnreadableAnswerError,
     UsageError,
 )
 from inboxstats.generations import Sampled, suspects, used_again
 from inboxstats.globs import matches
 from inboxstats.mail import Mailbox, MessageKey
+from inboxstats.pace import pause
 
 LISTING_TRIES = 3
 """How often a mailbox is listed because the connection drops; then what is planned is fetched, and the run ends."""
@@ -142,6 +143,7 @@ def fetch(
     watcher: Watcher,
     since: date | None = None,
     dry_run: bool = False,
+    daily_bytes: int | None = None,
     wait: Callable[[float], None] = time.sleep,
 ) -> Fetched:
     """Bring what is new in the chosen mailboxes of an account into the archive.
@@ -151,19 +153,21 @@ def fetch(
 
     mailboxes -- names or globs, see `chosen`
     since     -- leave out what the server received before that day (UTC)
+    daily_bytes -- of bodies, after which the run ends; ``None`` is any amount
     dry_run   -- only say what there is to do, and write nothing
 
     Raises what keeps the run from beginning: UsageError, NetworkError, CredentialsError, TLSError, StorageError. What
     goes wrong later is told by the result.
     """
+    budget = archive.budget(account, daily_bytes) if daily_bytes else None
     try:
-        source.connect()
+        _begin(source, wait)
         if not dry_run:
             archive.admit(account, owner)
         names = chosen(source.mailboxes(), mailboxes)
         plan = _Plan()
         connections = [source, *(source.sibling() for _ in range(threads - 1))]
-        with Pool(connections, progress=watcher.stored) as pool:
+        with Pool(connections, progress=watcher.stored, budget=budget) as pool:
             statuses = _Statuses(source, names)
             for mailbox in names:
                 watcher.listing(mailbox.name)
@@ -171,7 +175,8 @@ def fetch(
                 if not _planned(plan, source, folder, statuses, since=since, dry_run=dry_run, wait=wait, pool=pool):
                     break
             missing = sum(len(wanted.messages) for wanted in plan.wanted)
-            fetches = not dry_run and not isinstance(plan.error, StorageError)
+            # A server that throttles would not like what follows either.
+            fetches = not dry_run and not isinstance(plan.error, StorageError | ThrottledError)
             if missing and fetches:
                 watcher.begin(missing, plan.missing_bytes)
             got = pool.run(plan.wanted if fetches else ())
@@ -181,6 +186,8 @@ def fetch(
         unsettled = _settle(plan.wanted, since=since) if fetches else None
     finally:
         source.close()
+        if budget is not None:
+            budget.note()
     return Fetched(
         account=account,
         mailboxes=tuple(mailbox.name for mailbox in names),
@@ -197,6 +204,18 @@ def fetch(
         warnings=tuple(plan.warnings),
         error=got.error or plan.error or unsettled,
     )
+
+
+def _begin(source: Server, wait: Callable[[float], None]) -> None:
+    """Log in; once more, where the server says after how short a time."""
+    try:
+        source.connect()
+    except ThrottledError as problem:
+        seconds = pause(problem, 0)
+        if problem.wait is None or seconds is None:
+            raise
+        wait(seconds)
+        source.connect()
 
 
 def chosen(mailboxes: Iterable[Mailbox], patterns: Sequence[str]) -> list[Mailbox]:
@@ -237,7 +256,10 @@ def _planned(
             plan.troubles.append((folder.mailbox.name, str(problem)))
         except NetworkError as problem:
             plan.error = problem
-            wait(random.uniform(0, 2.0**attempt))  # noqa: S311 -- jitter, no secret
+            seconds = pause(problem, attempt)
+            if seconds is None:
+                return False
+            wait(seconds)
             continue
         except StorageError as problem:
             plan.error = problem

@@ -71,7 +71,7 @@ def test_no_file_is_the_defaults(tmp_path: Path) -> None:
 
 def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
     account = read(tmp_path, '[accounts.a]\nhost = "h"\nuser = "u"').accounts["a"]
-    assert (account.security, account.port, account.mailboxes, account.threads) == ("tls", None, ("INBOX",), 8)
+    assert (account.security, account.port, account.mailboxes, account.threads) == ("tls", None, ("INBOX",), None)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +115,14 @@ def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
             "FILE, line 2: parse.header_bytes: Input should be less than or equal to 16777216.",
         ),
         ("[parse]\npart = 5\n", "FILE, line 2: unknown key 'parse.part'. Did you mean 'parts'?"),
+        (
+            "bandwidth = 'fast'\n",
+            "FILE, line 1: bandwidth: 'fast' is no bandwidth; write bytes a second such as 500k or 2M, 1k at least.",
+        ),
+        (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\ndaily_megabytes = -1\n",
+            "FILE, line 4: accounts.a.daily_megabytes: Input should be greater than or equal to 0.",
+        ),
         ("[reports]\nout = 'x'\n", "FILE, line 1: unknown key 'reports'. Did you mean 'report'?"),
     ],
 )

@@ -78,6 +78,32 @@ def run(
     )
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_daily_budget_ends_the_run_before_it_is_exceeded_and_the_next_day_completes(
+    server: ScriptedServer, archive: Archive, threads: int
+) -> None:
+    def limited() -> Fetched:
+        source = ImapSource(Server("127.0.0.1", server.port, "user", "none"), "secret")
+        owner = Owner("127.0.0.1", "user")
+        return fetch(
+            archive, "me", owner, source, mailboxes=("INBOX",), threads=threads, watcher=Silent(), daily_bytes=limit
+        )
+
+    total = sum(map(len, MESSAGES))
+    limit = total * 2 // 3
+    first = limited()
+    assert (first.exit_code, first.failed) == (5, ())
+    assert "MB a day might lock you out" in str(first.error)
+    assert limit // 3 < first.bytes <= limit
+    assert (first.stored, first.left) == (len(stored(archive)), 120 - first.stored)
+    server.log.clear()
+    again = limited()
+    assert (again.exit_code, again.stored + first.stored <= 120, again.bytes + first.bytes <= limit) == (5, True, True)
+    (archive.path / "me" / ".budget.json").write_text('{"day": "2000-01-01", "bytes": 1000000}')
+    assert limited().exit_code == 0
+    assert stored(archive) == whole()
+
+
 def stored(archive: Archive, mailbox: str = "INBOX") -> dict[int, bytes]:
     found = archive.mailbox("me", Mailbox(mailbox)).locations()
     return {int(key.partition("-")[2]): location.read() for key, location in found.items()}

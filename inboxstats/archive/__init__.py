@@ -1,6 +1,7 @@
 """The archive: one .eml file a message, complete or absent, never rewritten; opened, locked, and owned by accounts.
 
 ARCHIVE/archive.toml
+ARCHIVE/ACCOUNT/.budget.json    what came today
 ARCHIVE/ACCOUNT/MAILBOX/{mailbox.json, listing.parquet, manifest.jsonl, UIDVALIDITY/BUCKET/UID.eml}
 ARCHIVE/.cache/    what can be made again from the files
 """
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from inboxstats.archive.budget import DailyBudget
 from inboxstats.archive.files import FOLDER_MODE, TEMPORARY, make_folder, storage_errors, write_state
 from inboxstats.archive.layout import folder_name, hashed_folder_name, name_of_folder
 from inboxstats.archive.mailbox import MailboxFolder, MailboxState, Snapshot
@@ -23,6 +25,7 @@ from inboxstats.mail import Mailbox
 __all__ = [
     "FORMAT",
     "Archive",
+    "DailyBudget",
     "MailboxFolder",
     "MailboxState",
     "Owner",
@@ -149,6 +152,10 @@ class Archive:
         if _raw_name(path) not in (None, mailbox.name):
             path = parent / hashed_folder_name(mailbox.name)
         return MailboxFolder(path, mailbox, fsync=self._fsync)
+
+    def budget(self, account: str, daily_bytes: int) -> DailyBudget:
+        """What an account may still bring today."""
+        return DailyBudget(self.path / folder_name(account), daily_bytes, fsync=self._fsync)
 
     def accounts(self) -> list[str]:
         """The accounts that have mail here, by name."""

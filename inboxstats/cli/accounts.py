@@ -12,6 +12,7 @@ from inboxstats.errors import UsageError
 
 if TYPE_CHECKING:  # pydantic takes 70 ms; what speaks to a server is imported when there is something to say
     from inboxstats.archive import Owner
+    from inboxstats.bandwidth import Bandwidth
     from inboxstats.config import Account, Config
     from inboxstats.sources.imap import ImapSource
 
@@ -103,9 +104,15 @@ def owner_of(job: Job) -> "Owner":
     return Owner(job.account.host, job.account.user)
 
 
-def source_of(job: Job, *, quiet: bool) -> "ImapSource":
-    """The account's mail on its server, not connected yet. Raises CredentialsError."""
+def port_of(account: "Account") -> int:
+    """Where the account's server listens."""
     from inboxstats.config import DEFAULT_PORTS
+
+    return account.port or DEFAULT_PORTS[account.security]
+
+
+def source_of(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: bool) -> "ImapSource":
+    """The account's mail on its server, not connected yet. Raises CredentialsError."""
     from inboxstats.credentials import Login, password_for
     from inboxstats.sources.imap import ImapSource, Server
 
@@ -115,8 +122,8 @@ def source_of(job: Job, *, quiet: bool) -> "ImapSource":
         ask=_ask(),
         warn=(lambda _: None) if quiet else complain,
     )
-    port = account.port or DEFAULT_PORTS[account.security]
-    return ImapSource(Server(account.host, port, account.user, account.security, account.tls_fingerprint), password)
+    server = Server(account.host, port_of(account), account.user, account.security, account.tls_fingerprint)
+    return ImapSource(server, password, bandwidth)
 
 
 def _ask() -> Any:

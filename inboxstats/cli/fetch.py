@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inboxstats.cli.accounts import Job, adhoc_job, declared_jobs, owner_of, refuse_plain_text, source_of
+from inboxstats.cli.accounts import Job, adhoc_job, declared_jobs, owner_of, port_of, refuse_plain_text, source_of
 from inboxstats.cli.options import (
     Accounts,
     ArchiveFolder,
+    Bandwidth,
     ConfigFile,
     Host,
     Insecure,
@@ -28,6 +29,7 @@ from inboxstats.cli.options import (
     Verbose,
     Wait,
     archive_path,
+    bandwidth_cap,
     config_path,
     day_option,
     read_config,
@@ -46,6 +48,7 @@ from inboxstats.errors import ExitCode, InboxstatsError, UsageError
 from inboxstats.visible import visible
 
 if TYPE_CHECKING:  # what fetches is imported when there is something to fetch
+    from inboxstats import bandwidth as bandwidths
     from inboxstats.archive import Archive
     from inboxstats.fetch import Fetched
 
@@ -57,6 +60,7 @@ SCHEMA_VERSION = 1
 class _Settings:
     mailboxes: tuple[str, ...]
     threads: int | None
+    bandwidth: "bandwidths.Bandwidth | None"
     since: date | None
     dry_run: bool
     bar: bool
@@ -76,10 +80,11 @@ def fetch(
             min=1,
             max=64,
             envvar="INBOXSTATS_THREADS",
-            help="Connections, a thread each; default 8.",
+            help="Connections at most, a thread each; default: what the provider bears, 2 to 8.",
             show_default=False,
         ),
     ] = None,
+    bandwidth: Bandwidth = None,
     since: Annotated[datetime | None, day_option("Leave out what the server received before that day (UTC).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what there is to fetch.")] = False,
     archive: ArchiveFolder = None,
@@ -118,6 +123,7 @@ def fetch(
     settings = _Settings(
         mailboxes=("*",) if all_mailboxes else tuple(mailbox or ()),
         threads=threads,
+        bandwidth=bandwidth_cap(bandwidth, configuration),
         since=since.date() if since else None,
         dry_run=dry_run,
         bar=shows_progress(quiet=quiet or json or verbose > 0, no_progress=no_progress),
@@ -162,19 +168,22 @@ def _fetch_one(archive: "Archive", job: Job, settings: _Settings) -> dict[str, A
 
 def _run(archive: "Archive", job: Job, settings: _Settings, bar: FetchBar) -> "Fetched":
     from inboxstats import fetch as fetching
+    from inboxstats.providers import provider_of
 
     account, owner = job.account, owner_of(job)
+    provider = provider_of(account.host, port_of(account))
     archive.check_owner(job.name, owner, may_join=job.declared)
     return fetching.fetch(
         archive,
         job.name,
         owner,
-        source_of(job, quiet=settings.quiet),
+        source_of(job, bandwidth=settings.bandwidth, quiet=settings.quiet),
         mailboxes=settings.mailboxes or account.mailboxes,
-        threads=settings.threads or account.threads,
+        threads=settings.threads or account.threads or provider.connections,
         watcher=bar,
         since=settings.since,
         dry_run=settings.dry_run,
+        daily_bytes=provider.daily_bytes if account.daily_megabytes is None else account.daily_megabytes * 1_000_000,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from inboxstats import bandwidth
 from inboxstats.errors import UsageError
 
 if TYPE_CHECKING:  # pydantic takes 70 ms
@@ -74,6 +75,15 @@ PasswordCommand = Annotated[
         show_default=False,
     ),
 ]
+Bandwidth = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RATE",
+        envvar="INBOXSTATS_BANDWIDTH",
+        help="At most so many bytes a second, all connections together: 500k, 2M.",
+        show_default=False,
+    ),
+]
 Insecure = Annotated[bool, typer.Option("--insecure", help="Allow --security none to another machine.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for another run that holds the archive.")]
 
@@ -120,6 +130,17 @@ def archive_path(given: Path | None, config: "Config") -> Path:
 
     path = given or default_archive(config)
     return Path(os.path.abspath(path.expanduser()))
+
+
+def bandwidth_cap(given: str | None, config: "Config") -> bandwidth.Bandwidth | None:
+    """The cap that the option says, or the configuration; ``None`` where neither does. Raises UsageError."""
+    text = config.bandwidth if given is None else given
+    if text is None:
+        return None
+    try:
+        return bandwidth.Bandwidth(bandwidth.bytes_per_second(text))
+    except ValueError as problem:
+        raise UsageError(f"--bandwidth: {problem}.") from problem
 
 
 def fetched(archive: Path) -> Path:

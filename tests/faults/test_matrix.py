@@ -105,7 +105,6 @@ ELSEWHERE = {
 }
 
 NOT_YET = {
-    7: "a server that says when to come back is not heard yet",
     11: "there are no tokens yet",
 }
 """Rows that no test holds. A row leaves this table with its first test."""

@@ -1,14 +1,17 @@
 """The network and the login: rows 1 to 10 of the fault matrix."""
 
 import random
+import re
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from proxy import Cut, Proxy, Stall, Trickle
 from scripted import ScriptedServer, bye, reply
 from scripted_mailbox import Box, box
+from scripted_session import Fault, Session
 from servers.certificates import Certificates
 from servers.dovecot import dovecot_server
 from servers.greenmail import GreenMail
@@ -142,6 +145,89 @@ def test_06_a_cap_below_a_messages_size_costs_that_message_and_keeps_the_others(
     rig.completes(server)
 
 
+@pytest.mark.parametrize("command", ["LOGIN", "STATUS", "EXAMINE", "UID SEARCH", "UID FETCH"])
+@pytest.mark.parametrize("answer", [reply, bye], ids=["NO", "BYE"])
+def test_07_a_short_back_off_time_is_waited_for_and_all_is_fetched(
+    rig: Rig, server: ScriptedServer, command: str, answer: Callable[[str], Fault]
+) -> None:
+    words = "Request is throttled. Suggested Backoff Time: 700 milliseconds"
+    server.on(command, answer(words if answer is bye else f"NO {words}"), nth=1)
+    began = time.monotonic()
+    done = rig.fetch(server, "--threads", "3")
+    assert (done.code, done.err) == (0, ""), done
+    assert time.monotonic() - began > 0.7
+    assert len(stored(rig)) == 100
+    rig.completes(server)
+
+
+@pytest.mark.parametrize("command", ["LOGIN", "STATUS", "EXAMINE", "UID SEARCH", "UID FETCH"])
+def test_07_a_long_back_off_time_ends_the_run_which_says_when_it_goes_on(
+    rig: Rig, server: ScriptedServer, command: str
+) -> None:
+    server.on(command, reply("NO Server busy. Suggested Backoff Time: 92415 milliseconds"), nth=None)
+    done = rig.fetch(server, "--threads", "3")
+    said(done, 5, "Suggested Backoff Time: 92415 milliseconds", "Run again after ")
+    assert re.search(r"Run again after (\d{4}-\d\d-\d\d )?\d\d:\d\d\.\n", done.err)
+    assert sum(line.startswith("LOGIN") for line in server.log) <= 3
+    rig.completes(server)
+
+
+def test_07_a_quota_ends_the_run_at_once_keeps_what_is_stored_and_the_rerun_completes(
+    rig: Rig, server: ScriptedServer
+) -> None:
+    server.on("UID FETCH", quota_from(message=60))
+    done = rig.fetch(server, "--threads", "1")
+    said(done, 5, "[OVERQUOTA]", "up to 24 hours: run again after ")
+    said(done, 5, "not fetched yet")
+    assert 0 < len(stored(rig)) < 100
+    assert unfetched(done) == set()
+    rig.completes(server)
+
+
+def quota_from(*, message: int) -> Fault:
+    """Refuses bodies from this UID on."""
+
+    def fault(session: Session, tag: str, line: str) -> None:
+        uids = re.match(r"UID FETCH (\S+) .*BODY", line)
+        if uids and max(map(int, re.findall(r"\d+", uids[1]))) >= message:
+            session.send(f"{tag} NO [OVERQUOTA] Account exceeded command or bandwidth limits.")
+        else:
+            session.answer(tag, line)
+
+    return fault
+
+
+def test_07_a_server_that_throttles_for_ever_without_a_time_ends_the_run(rig: Rig, server: ScriptedServer) -> None:
+    server.on("UID FETCH", throttled_bodies)
+    done = rig.fetch(server, "--threads", "3")
+    said(done, 5, "[THROTTLED] slow down", "Run again later.")
+    assert unfetched(done) == set()
+    rig.completes(server)
+
+
+def throttled_bodies(session: Session, tag: str, line: str) -> None:
+    if "BODY" in line:
+        session.send(f"{tag} NO [THROTTLED] slow down")
+    else:
+        session.answer(tag, line)
+
+
+def test_07_an_interrupt_is_heard_within_five_seconds_while_a_back_off_is_waited_out(
+    rig: Rig, server: ScriptedServer
+) -> None:
+    server.on("UID FETCH", reply("NO Suggested Backoff Time: 50000 milliseconds"))
+    running = rig.start(server.port, "--threads", "3")
+    deadline = time.monotonic() + 20
+    while not any("UID FETCH" in line for line in server.log):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.3)  # until it waits
+    began = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    assert running.wait().code == 130
+    assert time.monotonic() - began < 5
+
+
 def test_08_a_server_that_takes_two_connections_is_served_with_two(rig: Rig, server: ScriptedServer) -> None:
     server.script.most = 2
     assert rig.fetch(server, "--threads", "8").code == 0
@@ -173,3 +259,33 @@ def test_10_a_login_refused_for_now_is_not_called_a_wrong_password(rig: Rig, ser
     said(done, 5, f"[{code}] not now", "Run again later")
     assert "password" not in done.err
     rig.completes(server)
+
+
+def test_a_bandwidth_is_kept_to_by_all_connections_together_and_trips_no_deadline(
+    rig: Rig, server: ScriptedServer
+) -> None:
+    deadlines = {"COMMAND_SECONDS": 0.5, "SLOWEST_BYTES_PER_SECOND": 1e9}
+    began = time.monotonic()
+    done = rig.fetch(server, "--threads", "3", "--bandwidth", "200k", settings=deadlines)
+    assert (done.code, done.err) == (0, ""), done
+    assert time.monotonic() - began > 0.8 * sum(map(len, MESSAGES)) / 200_000
+    assert len(stored(rig)) == 100
+    rig.completes(server)
+
+
+def test_an_interrupt_is_heard_within_five_seconds_under_a_low_bandwidth(rig: Rig, server: ScriptedServer) -> None:
+    running = rig.start(server.port, "--threads", "4", "--bandwidth", "1k")
+    deadline = time.monotonic() + 20
+    while not any("BODY" in line for line in server.log):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.3)  # until it waits
+    began = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    assert running.wait().code == 130
+    assert time.monotonic() - began < 5
+
+
+def test_a_bandwidth_that_is_none_is_refused_before_anything_else(rig: Rig, server: ScriptedServer) -> None:
+    said(rig.fetch(server, "--bandwidth", "fast"), 2, "--bandwidth: 'fast' is no bandwidth", "500k or 2M")
+    assert server.log == []

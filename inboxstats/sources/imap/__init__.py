@@ -17,6 +17,7 @@ from imapclient import IMAPClient, imap_utf7
 from inboxstats.archive import MailboxState, Snapshot
 from inboxstats.archive.layout import server_uidvalidity, uid_of
 from inboxstats.archive.listing import Listing
+from inboxstats.bandwidth import Bandwidth
 from inboxstats.errors import MailboxRefusedError, ServerRefusalError, UnreadableAnswerError
 from inboxstats.mail import Content, Mailbox, MessageKey, Pieces
 from inboxstats.sources.imap import listing
@@ -28,9 +29,10 @@ __all__ = ["ImapSource", "Security", "Server"]
 
 
 class ImapSource:
-    """The mail of one login."""
+    """The mail of one login. `bandwidth` caps the bodies of all siblings together."""
 
-    def __init__(self, server: Server, password: str) -> None:
+    def __init__(self, server: Server, password: str, bandwidth: Bandwidth | None = None) -> None:
+        self._bandwidth = bandwidth
         self._connection = Connection(server, password)
         self._selected: tuple[tuple[IMAPClient, int, Mailbox], Selected] | None = None
         self._enabled: tuple[IMAPClient | None, bool] = (None, False)
@@ -44,7 +46,7 @@ class ImapSource:
 
     def sibling(self) -> "ImapSource":
         """Another connection with the same login. It knows the mailboxes by the names that this one gave them."""
-        other = ImapSource(self._connection.server, self._connection.password)
+        other = ImapSource(self._connection.server, self._connection.password, self._bandwidth)
         other._raw_names = dict(self._raw_names)
         return other
 
@@ -195,7 +197,7 @@ class ImapSource:
             imap = client._imap  # noqa: SLF001 -- imapclient hands its transport to nobody
             if self._pipeline is None or self._pipeline.imap is not imap:
                 imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._pipeline = Pipeline(imap)
+                self._pipeline = Pipeline(imap, self._bandwidth)
             if self._pipeline.wants_compression:
                 self._pipeline.compress(is_offered=client.has_capability("COMPRESS=DEFLATE"))
             self._pipeline.ask(wanted, expected_bytes=expected_bytes)
@@ -216,6 +218,9 @@ class ImapSource:
         completion = pipeline.completion
         if completion is not None and completion.status != "OK":
             self._fetched = self._selected = None  # it may be gone
+            if throttled := self._connection.throttling(completion.text):
+                self.close()
+                raise throttled
             raise ServerRefusalError(
                 f"{self._connection.server} failed to send messages of {mailbox.name!r}: {completion.text}"
             )
@@ -250,6 +255,8 @@ class ImapSource:
             except imaplib.IMAP4.abort:
                 raise
             except (imaplib.IMAP4.error, UnicodeError) as refused:
+                if throttled := self._connection.throttling(str(refused)):
+                    raise throttled from refused
                 raise MailboxRefusedError(f"{mailbox.name!r} cannot be opened: {refused}.") from refused
             state = _state(answer)
             # RFC 9051, section 2.3.1.1, wants one; where a server gives none, its UIDs are taken as they are.

@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 
 from imapclient import IMAPClient, SocketTimeout
@@ -19,9 +20,11 @@ from inboxstats.errors import (
     InboxstatsError,
     NetworkError,
     ServerRefusalError,
+    ThrottledError,
     TLSError,
     UnreadableAnswerError,
 )
+from inboxstats.providers import provider_of
 from inboxstats.sources.imap.channel import (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -31,6 +34,7 @@ from inboxstats.sources.imap.channel import (
     spelled,
 )
 from inboxstats.sources.imap.deadline import deadline
+from inboxstats.sources.imap.throttling import throttling
 from inboxstats.version import __version__
 
 __all__ = ["Connection", "Security", "Server"]
@@ -149,17 +153,21 @@ class Connection:
                 client.plain_login(user, self.password)  # LOGIN is ASCII only
         except LoginError as refused:
             if isinstance(refused.__context__, imaplib.IMAP4.abort):  # imapclient calls this a wrong password, too
-                raise NetworkError(
+                raise self.throttling(str(refused.__context__)) or NetworkError(
                     f"{self.server} dropped the connection at the login. Run again later."
                 ) from refused.__context__
             said = str(refused).removeprefix("b'").removesuffix("'").replace(self.password, "…").rstrip(".")
+            if throttled := self.throttling(said):
+                raise throttled from None
             if _TRY_LATER.search(said):
                 raise NetworkError(f"{self.server} lets {user} not in now: {said}. Run again later.") from None
             raise CredentialsError(
-                f"{self.server} refuses the login of {user}: {said}. Check the user and the password; "
-                "Gmail, Yahoo and iCloud want an app password."
+                f"{self.server} refuses the login of {user}: {said}. Check the user and the password. "
+                f"{provider_of(self.server.host, self.server.port).advice}"
             ) from None
         except (OSError, imaplib.IMAP4.error) as problem:
+            if throttled := self.throttling(str(problem)):
+                raise throttled from problem
             raise NetworkError(f"{self.server} dropped the connection at the login: {problem}. Run again.") from problem
 
     @contextlib.contextmanager
@@ -187,6 +195,8 @@ class Connection:
         except ConnectionRefusedError as problem:
             raise NetworkError(f"{server} refuses connections: no server there? Check --host and --port.") from problem
         except (OSError, imaplib.IMAP4.error) as problem:
+            if isinstance(problem, imaplib.IMAP4.error) and (throttled := self.throttling(str(problem))):
+                raise throttled from problem
             raise NetworkError(
                 f"No IMAP conversation with {server}: {problem}. Check --port and --security."
             ) from problem
@@ -205,6 +215,12 @@ class Connection:
             f"fingerprint{shown} with the one that the server itself shows, as anybody could have sent this one, and "
             f"pin it: --tls-fingerprint {spelled(seen) if seen else 'SHA256'}, or tls_fingerprint in config.toml."
         )
+
+    def throttling(self, said: str) -> ThrottledError | None:
+        """The complaint in what the server said, if it is one about too much work."""
+        if self.password:
+            said = said.replace(self.password, "…")
+        return throttling(self.server, said, now=datetime.now().astimezone())
 
     def close(self) -> None:
         """Log out, without a round trip for the server's farewell. Never raises."""
@@ -242,10 +258,13 @@ class Connection:
                 yield client
         except BaseException as problem:
             self.failures += 1
-            if _is_refusal(problem):
+            throttled = self.throttling(str(problem)) if _is_said_by_the_server(problem) else None
+            if throttled is None and _is_refusal(problem):
                 raise ServerRefusalError(f"{self.server} failed to {doing}: {problem}") from problem
             self._client = None
             _hang_up(client)  # without LOGOUT, whose answer may never come
+            if throttled is not None:
+                raise throttled from problem
             if isinstance(problem, InboxstatsError) or not isinstance(problem, Exception):
                 raise
             if overdue.is_set():
@@ -256,6 +275,12 @@ class Connection:
                 ) from problem
             # The border of one job: imapclient raises whatever its parser meets.
             raise UnreadableAnswerError(f"{self.server} was asked to {doing}, and sent no IMAP: {problem}") from problem
+
+
+def _is_said_by_the_server(problem: BaseException) -> bool:
+    """A NO, a BAD or a BYE; not what the system says, as of too many open files."""
+    is_bye = isinstance(problem, ConnectionError) and str(problem).startswith("BYE")  # of bodies.answers
+    return is_bye or isinstance(problem, imaplib.IMAP4.error)
 
 
 def _is_refusal(problem: BaseException) -> bool:

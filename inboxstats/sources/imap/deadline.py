@@ -31,6 +31,12 @@ class _Watch:
                 self._changed.notify()
         return number
 
+    def extend(self, number: int, seconds: float) -> None:
+        with self._changed:
+            if number in self._pending:
+                when, expire = self._pending[number]
+                self._pending[number] = (when + seconds, expire)
+
     def remove(self, number: int) -> None:
         with self._changed:
             self._pending.pop(number, None)
@@ -51,6 +57,22 @@ class _Watch:
 _WATCH = _Watch()
 
 
+class _Own(threading.local):
+    """The deadlines that a thread is under."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+
+_OWN = _Own()
+
+
+def extend(seconds: float) -> None:
+    """So long this thread waits by its own will: its deadlines are that much later."""
+    for number in _OWN.numbers:
+        _WATCH.extend(number, seconds)
+
+
 @contextlib.contextmanager
 def deadline(seconds: float, expire: Callable[[], None]) -> Iterator[threading.Event]:
     """Call `expire` from another thread when what is done in the context takes longer; the event then says so."""
@@ -61,7 +83,10 @@ def deadline(seconds: float, expire: Callable[[], None]) -> Iterator[threading.E
         expire()
 
     number = _WATCH.add(seconds, end)
+    numbers = _OWN.numbers
+    numbers.append(number)
     try:
         yield overdue
     finally:
+        numbers.remove(number)
         _WATCH.remove(number)

@@ -10,9 +10,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 
+from inboxstats.bandwidth import Bandwidth
 from inboxstats.mail import Content, MessageKey
-from inboxstats.sources.imap.bodies import Body, Completion, answers
+from inboxstats.sources.imap.bodies import Body, Completion, Stream, answers
 from inboxstats.sources.imap.compression import compress
+from inboxstats.sources.imap.deadline import extend
 
 WARM_UP, SAMPLE = 1_000_000, 1_000_000
 """Bytes that come before a connection has its speed, and bytes by which it is then measured."""
@@ -23,12 +25,34 @@ SLOW = 2_200_000
 _LOG = logging.getLogger(__name__)
 
 
+class _Capped:
+    """A stream that is read no faster than a cap allows. Lines are free: nearly all bytes are in literals."""
+
+    def __init__(self, stream: Stream, bandwidth: Bandwidth) -> None:
+        self._stream = stream
+        self._bandwidth = bandwidth
+
+    def read(self, size: int) -> bytes:
+        pieces = []
+        while size:
+            wanted = min(size, self._bandwidth.slice)
+            self._bandwidth.take(wanted, told=extend)
+            pieces.append(self._stream.read(wanted))
+            size -= wanted
+            if len(pieces[-1]) < wanted:
+                break
+        return b"".join(pieces)
+
+    def readline(self) -> bytes:
+        return self._stream.readline()
+
+
 class Pipeline:
     """The FETCH commands of one selected mailbox. Belongs to its connection, and is thrown away with it."""
 
-    def __init__(self, imap: imaplib.IMAP4) -> None:
+    def __init__(self, imap: imaplib.IMAP4, bandwidth: Bandwidth | None = None) -> None:
         self.imap = imap
-        self._answers = answers(imap)
+        self._answers = answers(imap if bandwidth is None else _Capped(imap, bandwidth))
         self._numbers = count(1)
         self._asked: dict[bytes, tuple[tuple[int, ...], int]] = {}
         self._completed: dict[bytes, Completion] = {}
