@@ -36,6 +36,9 @@ SCHEMA_VERSION = 1
 ROWS_A_PART = 20_000
 """Rows written at once: bounds the memory of a first run, and what an interrupted one does again."""
 
+CHARACTERS_A_PART = 64_000_000
+"""Of keywords and phrases that are written at once: mail may have much more of them than mail has."""
+
 MOST_PARTS = 16
 """More parts than these are made one."""
 
@@ -137,27 +140,62 @@ class Updated:
 class Phrases:
     """The phrases of rows, read when they are wanted: those of 100,000 messages would fill most of the memory.
 
-    files  -- the parts, which stay readable when another run removes them
+    parts  -- what they stand in, readable also when another run removes them meanwhile
     places -- of each row, its place among the rows of all parts
     """
 
-    def __init__(self, files: Sequence[pq.ParquetFile], places: Places) -> None:
-        self._files = files
+    def __init__(self, parts: Sequence["_Part"], places: Places) -> None:
+        self._parts = parts
         self._places = places
 
     def of(self, rows: Places) -> Iterator[pa.Array]:
-        """The phrases of the rows at some places, in several arrays of strings; of a message, each once."""
+        """The phrases of the rows at some places, in several arrays of strings; of a message, each once.
+
+        Raises StorageError for a part that is damaged; it is removed, and made again by the next run.
+        """
         wanted = np.sort(self._places[rows])
         start = 0
-        for file in self._files:
-            for batch in file.iter_batches(_BATCH, columns=["phrases"]):
-                first, last = np.searchsorted(wanted, (start, start + len(batch)))
-                yield batch.column(0).take(pa.array(wanted[first:last] - start)).flatten()
-                start += len(batch)
+        for part in self._parts:
+            with _damage(part):
+                for batch in part.file.iter_batches(_BATCH, columns=["phrases"]):
+                    first, last = np.searchsorted(wanted, (start, start + len(batch)))
+                    yield batch.column(0).take(pa.array(wanted[first:last] - start)).flatten()
+                    start += len(batch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A file of rows that is held open."""
+
+    path: Path
+    file: pq.ParquetFile
+
+
+@contextlib.contextmanager
+def _damage(part: _Part) -> Iterator[None]:
+    """Remove a part whose pages cannot be read, and say so. Raises StorageError."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as problem:
+        if isinstance(problem, OSError) and problem.errno is not None:
+            raise StorageError(f"Cannot read {part.path}: {problem.strerror}. Run again.") from problem
+        with contextlib.suppress(OSError):
+            part.path.unlink()
+        raise _DamagedPartError(
+            f"{part.path} was damaged, and is removed. Run again: its rows are made anew from the mail."
+        ) from problem
+
+
+class _DamagedPartError(StorageError):
+    """What `update` makes good by itself."""
 
 
 class MessageTable:
-    """The parts in a cache folder. Two runs at once may both write parts: equal rows are then counted once."""
+    """The parts in a cache folder.
+
+    Two runs at once may write the same rows, which are counted once, and remove parts of each other's: a run reads
+    those that it found at its beginning and those that it wrote itself, which it holds open.
+    """
 
     def __init__(self, cache: Path, limits: Limits) -> None:
         self._folder = cache / "messages"
@@ -181,34 +219,51 @@ class MessageTable:
         Raises StorageError.
         """
         self._sweep()
-        entries = list(entries)
+        parts = self._open()
+        listed = list(entries)  # after the parts are open: no row in them is of a newer file
+        unreadable: dict[Location, UnreadableFile] = {}
+        parse = partial(self._parse, engine=engine, worker_count=worker_count, progress=progress)
+        for _ in range(len(parts)):
+            try:
+                return self._updated(listed, parts, columns, unreadable, parse)
+            except _DamagedPartError:  # it is removed: its rows are made again
+                parts = self._open()
+        return self._updated(listed, parts, columns, unreadable, parse)
+
+    def _updated(
+        self,
+        entries: Sequence[Entry],
+        parts: list[_Part],
+        columns: Sequence[str],
+        unreadable: dict[Location, UnreadableFile],
+        parse: Callable[[Sequence[Entry], dict[Location, UnreadableFile]], list[_Part]],
+    ) -> Updated:
         wanted = pa.array([_identity(entry) for entry in entries], pa.string())
-        missing = pc.invert(pc.is_in(wanted, value_set=_identities(_read(self._open(), _IDENTITY)))).to_pylist()
-        new = [entry for entry, is_missing in zip(entries, missing, strict=True) if is_missing]
-        del entries, missing  # what is read next needs the room
-        unreadable: list[UnreadableFile] = []
-        parsed = self._parse(new, unreadable, engine=engine, worker_count=worker_count, progress=progress)
-        files = self._open()
-        known = _read(files, tuple(dict.fromkeys((*_IDENTITY, *columns))))
+        missing = pc.invert(pc.is_in(wanted, value_set=_identities(_read(parts, _IDENTITY)))).to_pylist()
+        written = parse([entry for entry, is_missing in zip(entries, missing, strict=True) if is_missing], unreadable)
+        parts = [*parts, *written]
+        known = _read(parts, tuple(dict.fromkeys((*_IDENTITY, *columns))))
         places = _current(known, wanted)
         rows = (known if len(places) == len(known) else known.take(places)).select(list(columns))
-        if len(files) > MOST_PARTS:
-            self._compact(wanted)
-        return Updated(rows, Phrases(files, places), parsed, tuple(unreadable))
+        if len(parts) > MOST_PARTS:
+            self._compact(parts, wanted)
+        parsed = sum(part.file.metadata.num_rows for part in written)
+        return Updated(rows, Phrases(parts, places), parsed, tuple(unreadable.values()))
 
     def _parse(
         self,
         new: Sequence[Entry],
-        unreadable: list[UnreadableFile],
+        unreadable: dict[Location, UnreadableFile],
         *,
         engine: workers.Engine,
         worker_count: int,
         progress: Callable[[int, int], None],
-    ) -> int:
-        """Write the rows of the files, in parts as they come; how many there are."""
+    ) -> list[_Part]:
+        """The rows of the files, written in parts as they come."""
         by_location = {entry.location: entry for entry in new}
-        parsed = 0
+        parts: list[_Part] = []
         rows: list[tuple[Entry, Row]] = []
+        characters = 0
         read = partial(read_rows, limits=self._limits)
         results = workers.run(read, by_location, engine=engine, workers=worker_count)
         try:
@@ -216,60 +271,65 @@ class MessageTable:
                 match result:
                     case Row():
                         rows.append((by_location[location], result))
-                        parsed += 1
+                        characters += len(result.keywords) + len(result.phrases)
                     case workers.Lost(reason) | Unreadable(reason):
-                        unreadable.append(UnreadableFile(by_location[location], reason))
-                if len(rows) == ROWS_A_PART:
-                    self._write(_table(rows))
-                    rows = []
+                        unreadable[location] = UnreadableFile(by_location[location], reason)
+                if len(rows) == ROWS_A_PART or characters > CHARACTERS_A_PART:
+                    parts += self._write(_table(rows))
+                    rows, characters = [], 0
                 progress(done, len(new))
         except BaseException:
             with contextlib.suppress(StorageError):  # what ended the run is what is told
                 self._write(_table(rows))
             raise
-        self._write(_table(rows))
-        return parsed
+        return parts + self._write(_table(rows))
 
     def _sweep(self) -> None:
         """Remove what runs that were killed left half-written; a young one may be another run's at this moment."""
         for path in self._folder.glob("part-*.tmp"):
             with contextlib.suppress(OSError):
-                if path.stat().st_mtime < time.time() - TEMPORARY_AGE:
+                if _is_old(path):
                     path.unlink()
 
-    def _open(self) -> list[pq.ParquetFile]:
-        """The parts; one that cannot be read, or depends on what has changed, is made again from the files."""
+    def _open(self) -> list[_Part]:
+        """The parts that were made as this run would make them; the others are removed.
+
+        Raises StorageError where a part may not be read.
+        """
         found = []
         for path in self._parts():
-            part = self._opened(path)
-            if part is not None:
+            try:
+                part = _opened(path)
+            except FileNotFoundError:  # another run has made it one with others
+                continue
+            except (OSError, pa.ArrowException) as problem:
+                if isinstance(problem, OSError) and problem.errno is not None:
+                    raise StorageError(f"Cannot read {path}: {problem.strerror}. Check its permissions.") from problem
+                _remove(path)
+                continue
+            if (part.file.metadata.metadata or {}).get(b"inboxstats") == self._metadata[b"inboxstats"]:
                 found.append(part)
-            else:
-                with contextlib.suppress(OSError):
-                    path.unlink()
+            else:  # a run that reads it holds it open
+                _remove(path)
         return found
-
-    def _opened(self, path: Path) -> pq.ParquetFile | None:
-        try:
-            part = pq.ParquetFile(path, read_dictionary=["keywords.list.element"])
-        except (OSError, pa.ArrowException):
-            return None
-        return part if (part.metadata.metadata or {}).get(b"inboxstats") == self._metadata[b"inboxstats"] else None
 
     def _parts(self) -> list[Path]:
         return sorted(self._folder.glob("part-*.parquet"))
 
-    def _write(self, table: pa.Table) -> None:
-        """Add a part, unless there is nothing for it. Raises StorageError."""
+    def _write(self, table: pa.Table) -> list[_Part]:
+        """The rows as a part that is on the disk; none of no rows. Raises StorageError."""
         if not table.num_rows:
-            return
+            return []
         path = self._folder / f"part-{uuid.uuid4().hex}.parquet"
         temporary = path.with_suffix(".tmp")
         try:
             make_folder(str(self._folder), fsync=False)
-            pq.write_table(table.replace_schema_metadata(self._metadata), temporary, compression="zstd")
+            table = table.replace_schema_metadata(self._metadata)
+            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
             temporary.chmod(0o600)
+            part = _opened(temporary)  # before another run can remove it
             os.replace(temporary, path)
+            return [_Part(path, part.file)]
         except BaseException as problem:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -280,16 +340,31 @@ class MessageTable:
                 "Free some space or give yourself the right to write there; no mail is touched."
             ) from problem
 
-    def _compact(self, wanted: pa.Array) -> None:
-        """Make many parts one, without the rows of files that are gone.
+    def _compact(self, parts: Sequence[_Part], wanted: pa.Array) -> None:
+        """Make these parts one, without the rows of files that are gone.
 
         A run that dies in between leaves equal rows twice, which are counted once.
         """
-        parts = self._parts()
-        known = _read(self._open(), SCHEMA.names)
+        known = _read(parts, SCHEMA.names)
         self._write(decoded(known.take(_current(known, wanted))))
-        for path in parts:
-            path.unlink(missing_ok=True)
+        for part in parts:
+            _remove(part.path)
+
+
+def _opened(path: Path) -> _Part:
+    file = pq.ParquetFile(path, read_dictionary=["keywords.list.element"], page_checksum_verification=True)
+    return _Part(path, file)
+
+
+def _is_old(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime < time.time() - TEMPORARY_AGE
+    return False
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def decoded(rows: pa.Table) -> pa.Table:
@@ -298,10 +373,14 @@ def decoded(rows: pa.Table) -> pa.Table:
     return rows.set_column(rows.schema.get_field_index(field.name), field, rows[field.name].cast(field.type))
 
 
-def _read(files: Sequence[pq.ParquetFile], columns: Sequence[str]) -> pa.Table:
+def _read(parts: Sequence[_Part], columns: Sequence[str]) -> pa.Table:
     schema = pa.schema([_encoded(SCHEMA.field(name)) for name in columns])
-    tables = [file.read(columns=columns).replace_schema_metadata(None).select(columns).cast(schema) for file in files]
-    return pa.concat_tables([schema.empty_table(), *tables]).unify_dictionaries()
+    tables = [schema.empty_table()]
+    for part in parts:
+        with _damage(part):
+            table = part.file.read(columns=columns)
+            tables.append(table.replace_schema_metadata(None).select(columns).cast(schema))
+    return pa.concat_tables(tables).unify_dictionaries()
 
 
 def _encoded(field: pa.Field) -> pa.Field:

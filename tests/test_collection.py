@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +18,7 @@ from inboxstats import table
 from inboxstats.archive import Archive, MailboxState, Owner
 from inboxstats.archive.layout import message_key
 from inboxstats.collection import Collection, open_collection
+from inboxstats.dataset import COUNTED
 from inboxstats.errors import StorageError, UsageError
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 from inboxstats.parse import Limits
@@ -321,3 +323,53 @@ def test_what_a_killed_run_left_is_swept_but_not_what_is_being_written(tmp_path:
         os.utime(path, (time.time() - 90_000,) * 2)
     update(open_collection(tree))
     assert [path.exists() for path in (old, fresh, other)] == [False, True, True]
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_part_that_another_run_removes_meanwhile_is_read_all_the_same(tmp_path: Path) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    collection = open_collection(tree)
+    update(collection)
+    (tree / "late.eml").write_bytes(b"From: late@example.com\nSubject: late\n\nbarley wheat")
+
+    def other_run(_done: int, _total: int) -> None:
+        for part in collection.cache.rglob("part-*.parquet"):
+            part.unlink()
+
+    updated = open_collection(tree).update(engine="serial", progress=other_run)
+    assert (len(updated.rows), updated.parsed) == (4, 1)
+    assert sum(len(phrases) for phrases in updated.phrases.of(np.arange(4))) >= 1
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("place", [0.02, 0.2, 0.5, 0.7, 0.85])
+def test_a_part_that_is_damaged_anywhere_is_made_again(tmp_path: Path, place: float) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    collection = open_collection(tree)
+    whole = update(collection).rows.sort_by("file")
+    (part,) = collection.cache.rglob("part-*.parquet")
+    data = bytearray(part.read_bytes())
+    at = int(len(data) * place)
+    data[at : at + 60] = bytes(60)
+    part.write_bytes(data)
+    assert update(open_collection(tree)).rows.sort_by("file").equals(whole)
+    assert update(open_collection(tree)).parsed == 0
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_part_whose_phrases_alone_are_damaged_is_told_and_made_again(tmp_path: Path) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    (tree / "late.eml").write_bytes(b"From: late@example.com\nSubject: late\n\nbarley wheat")
+    collection = open_collection(tree)
+    update(collection)
+    (part,) = collection.cache.rglob("part-*.parquet")
+    found = pq.ParquetFile(part).metadata.row_group(0)
+    column = next(n for n in range(found.num_columns) if found.column(n).path_in_schema.startswith("phrases"))
+    start = found.column(column).dictionary_page_offset or found.column(column).data_page_offset
+    data = bytearray(part.read_bytes())
+    data[start : start + 8] = bytes(8)
+    part.write_bytes(data)
+    updated = open_collection(tree).update(engine="serial", columns=COUNTED)
+    with pytest.raises(StorageError, match="Run again"):
+        list(updated.phrases.of(np.arange(4)))
+    assert open_collection(tree).update(engine="serial", columns=COUNTED).parsed == 4
