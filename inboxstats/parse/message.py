@@ -11,7 +11,7 @@ from inboxstats.parse.address import sender
 from inboxstats.parse.date import parse_date, parse_received
 from inboxstats.parse.headers import Fields, read_section, start_of_message, text
 from inboxstats.parse.parameters import structured
-from inboxstats.parse.text import DISCLAIMER_WORDS, without_disclaimers, written_text
+from inboxstats.parse.text import DISCLAIMER_WORDS, INFLECTED_DISCLAIMERS, without_disclaimers, written_text
 from inboxstats.parse.words import Keywords, keywords
 
 PARSER_VERSION = 3
@@ -94,7 +94,7 @@ def _missing(fields: Fields, *, has_sender: bool, has_date: bool) -> list[str]:
 
 def _keywords(subject: str, text: str) -> Keywords:
     found = keywords(subject, text)
-    if DISCLAIMER_WORDS.isdisjoint(found.words):
+    if DISCLAIMER_WORDS.isdisjoint(found.words) and found.language not in INFLECTED_DISCLAIMERS:
         return found
     shorter = without_disclaimers(text)
     return found if shorter is text else keywords(subject, shorter)

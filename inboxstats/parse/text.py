@@ -47,10 +47,11 @@ _DISCLAIMER_MARKS = (
 DISCLAIMER_WORDS = frozenset(
     "recipient recipients intended confidential confidentiality error adressat adressaten adressatin destinataire"
     " destinataires confidentiel confidentielle confidentiels confidentielles esclusivo exclusivamente destinatario"
-    " virus viruses unsubscribe désinscrire désinscription désinscriptions désinscrivez disiscriversi disiscrivere"
-    " disiscriviti disiscriverti".split()
+    " virus viruses unsubscribe".split()
 )
-"""Keywords of which a text with a disclaimer holds one."""
+"""Keywords of which a text with a disclaimer holds one, in most languages."""
+INFLECTED_DISCLAIMERS = ("fr", "it")
+"""Languages whose word for leaving a list has too many forms."""
 
 # Of a patch's description, who wrote, tested or must know of it: "Signed-off-by: Ann <ann@example.com>".
 _TRAILER = re.compile(r"[A-Z][a-z]{2,20}(?:-[a-z]{2,20}){0,3}-by: ")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 name = "rising"
-title = "Rising in the last 28 days"
+title = "Rising in the newest 28 days"
 ranked = True
 
 PERIOD = np.timedelta64(28, "D")

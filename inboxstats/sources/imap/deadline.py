@@ -51,7 +51,8 @@ class _Watch:
                     self._next = min((when for when, _ in self._pending.values()), default=float("inf"))
                     self._changed.wait(min(self._next - now, threading.TIMEOUT_MAX))
             for expire in expired:
-                expire()
+                with contextlib.suppress(OSError):  # one that fails must not keep the others from theirs
+                    expire()
 
 
 _WATCH = _Watch()
