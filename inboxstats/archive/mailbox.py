@@ -267,9 +267,13 @@ class MailboxFolder:
         """listing.parquet with the column `key`, what is gone included; ``None`` where there is none."""
         return listing.table(self.path / "listing.parquet")
 
+    def generations(self) -> list[listing.Generation]:
+        """The last complete listing, what is gone included; empty where there is none."""
+        return listing.read(self._content("listing.parquet")) or []
+
     def listed(self) -> Listing:
         """The last complete listing without what is gone; empty where there is none."""
-        return listing.present(listing.read(self._content("listing.parquet")) or ())
+        return listing.present(self.generations())
 
 
 def _digested(content: Content, digest: "hashlib._Hash") -> Iterator[bytes]:

@@ -368,10 +368,10 @@ class _Check:
     def _read_listing(self) -> None:
         """What the server said last, read where something is wrong; most runs need none of it."""
         if self._gone is None:
-            table = self._folder.listing_table()
-            rows = [] if table is None else table.select(["key", "gone", "size"]).to_pylist()
-            self._gone = {row["key"]: row["gone"] for row in rows}
-            self._sizes = {row["key"]: row["size"] for row in rows}
+            self._gone = {}
+            for generation in self._folder.generations():
+                for info, gone in zip(generation.listing.values(), generation.gone, strict=True):
+                    self._gone[info.key], self._sizes[info.key] = bool(gone), info.size
 
 
 def _latest(path: str) -> manifest.Latest:

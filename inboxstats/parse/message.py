@@ -14,7 +14,7 @@ from inboxstats.parse.parameters import structured
 from inboxstats.parse.text import DISCLAIMER_WORDS, INFLECTED_DISCLAIMERS, without_disclaimers, written_text
 from inboxstats.parse.words import Keywords, keywords
 
-PARSER_VERSION = 3
+PARSER_VERSION = 4
 """Goes up when the result for any message changes; what an older one gave is parsed again."""
 
 _Value = TypeVar("_Value")

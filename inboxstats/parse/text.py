@@ -47,11 +47,12 @@ _DISCLAIMER_MARKS = (
 DISCLAIMER_WORDS = frozenset(
     "recipient recipients intended confidential confidentiality error adressat adressaten adressatin destinataire"
     " destinataires confidentiel confidentielle confidentiels confidentielles esclusivo exclusivamente destinatario"
-    " virus viruses unsubscribe".split()
+    " virus viruses unsubscribe désinscrire désinscription désinscriptions désinscrivez désinscris désinscrit"
+    " disiscriversi disiscrivere disiscriviti disiscriverti disiscrivermi disiscrivi".split()
 )
-"""Keywords of which a text with a disclaimer holds one, in most languages."""
+"""Keywords of which a text with a disclaimer holds one."""
 INFLECTED_DISCLAIMERS = ("fr", "it")
-"""Languages whose word for leaving a list has too many forms."""
+"""Languages whose word for leaving a list has more forms than these."""
 
 # Of a patch's description, who wrote, tested or must know of it: "Signed-off-by: Ann <ann@example.com>".
 _TRAILER = re.compile(r"[A-Z][a-z]{2,20}(?:-[a-z]{2,20}){0,3}-by: ")

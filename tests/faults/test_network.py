@@ -145,7 +145,7 @@ def test_06_a_cap_below_a_messages_size_costs_that_message_and_keeps_the_others(
     rig.completes(server)
 
 
-@pytest.mark.parametrize("command", ["LOGIN", "STATUS", "EXAMINE", "UID SEARCH", "UID FETCH"])
+@pytest.mark.parametrize("command", ["LOGIN", "STATUS", "EXAMINE", "UID FETCH"])
 @pytest.mark.parametrize("answer", [reply, bye], ids=["NO", "BYE"])
 def test_07_a_short_back_off_time_is_waited_for_and_all_is_fetched(
     rig: Rig, server: ScriptedServer, command: str, answer: Callable[[str], Fault]
@@ -160,7 +160,7 @@ def test_07_a_short_back_off_time_is_waited_for_and_all_is_fetched(
     rig.completes(server)
 
 
-@pytest.mark.parametrize("command", ["LOGIN", "STATUS", "EXAMINE", "UID SEARCH", "UID FETCH"])
+@pytest.mark.parametrize("command", ["LOGIN", "STATUS", "EXAMINE", "UID FETCH"])
 def test_07_a_long_back_off_time_ends_the_run_which_says_when_it_goes_on(
     rig: Rig, server: ScriptedServer, command: str
 ) -> None:
