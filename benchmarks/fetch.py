@@ -26,11 +26,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))  # the tests' Dovecot
 
-from corpus import messages  # noqa: E402
-from servers.certificates import make_certificates  # noqa: E402
-from servers.dovecot import Dovecot, dovecot_server  # noqa: E402
-from servers.process import UnavailableError, free_ports, greets, running  # noqa: E402
-from servers.raw import Login  # noqa: E402
+from corpus import messages
+from servers.certificates import make_certificates
+from servers.dovecot import Dovecot, dovecot_server
+from servers.process import UnavailableError, free_ports, greets, running
+from servers.raw import Login
 
 USER = PASSWORD = "bench"
 LINKS: Mapping[str, tuple[float, float | None]] = {

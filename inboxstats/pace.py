@@ -28,7 +28,8 @@ def pause(problem: NetworkError, attempt: int) -> float | None:
     if problem.is_quota or (problem.wait or 0) > LONGEST_REST:
         return None
     # Full jitter where the server leaves the time to us; else what it says, but not to the same millisecond.
-    return random.uniform(0, 2.0 ** (attempt + 1)) if problem.wait is None else problem.wait + random.uniform(0, 1)  # noqa: S311
+    least, most = (0.0, 2.0 ** (attempt + 1)) if problem.wait is None else (problem.wait, problem.wait + 1)
+    return random.uniform(least, most)  # noqa: S311 -- jitter, no secret
 
 
 class Pace:

@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -133,7 +134,7 @@ def verify(
                     pool=pool,
                     dry_run=dry_run,
                     progress=watcher.checked,
-                    expect=lambda messages, name=name: watcher.begin(name, messages),  # type: ignore[misc]
+                    expect=partial(watcher.begin, name),
                 )
             )
     if online is not None and server is not None and online.error is None:

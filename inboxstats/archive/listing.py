@@ -254,13 +254,13 @@ def absent(these: Integers, others: Integers) -> Iterator[int]:
         if these[place:end] == others[other : other + end - place]:
             place, other = end, other + end - place
             continue
-        for place in range(place, end):  # noqa: B020 -- goes on from where it is
-            other = bisect_left(others, these[place], other)
-            if other < len(others) and others[other] == these[place]:
+        for here in range(place, end):
+            other = bisect_left(others, these[here], other)
+            if other < len(others) and others[other] == these[here]:
                 other += 1
             else:
-                yield place
-        place += 1
+                yield here
+        place = end
 
 
 def differing(before: Listing, after: Listing) -> Iterator[int]:
@@ -271,14 +271,14 @@ def differing(before: Listing, after: Listing) -> Iterator[int]:
         if after.facts(place, length) == before.facts(old, length):
             place, old = place + length, old + length
             continue
-        for place in range(place, place + length):  # noqa: B020 -- goes on from where it is
-            old = bisect_left(before.uids, after.uids[place], old)
-            if old < len(before) and before.uids[old] == after.uids[place]:
-                pairs = ((before.sizes[old], after.sizes[place]), (before.instants[old], after.instants[place]))
+        for here in range(place, place + length):
+            old = bisect_left(before.uids, after.uids[here], old)
+            if old < len(before) and before.uids[old] == after.uids[here]:
+                pairs = ((before.sizes[old], after.sizes[here]), (before.instants[old], after.instants[here]))
                 if any(was != now and UNKNOWN not in (was, now) for was, now in pairs):
-                    yield place
+                    yield here
                 old += 1
-        place += 1
+        place += length
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ def compress(imap: imaplib.IMAP4) -> bool:
     # The methods that imaplib documents for whoever replaces its transport. Nothing stands in its buffer: this end
     # speaks first.
     transport = Deflated(imap.sock)
-    imap.read, imap.readline, imap.send = transport.read, transport.readline, transport.send  # type: ignore[method-assign]
+    transported = (transport.read, transport.readline, transport.send)
+    imap.read, imap.readline, imap.send = transported  # type: ignore[method-assign]  # imaplib documents them for this
     return True
 
 
@@ -62,7 +63,7 @@ class _Inflating(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # RawIOBase promises any buffer, BufferedReader gives this one
         room = len(buffer)
         data = self._inflate.decompress(self._inflate.unconsumed_tail, room)
         while not data:

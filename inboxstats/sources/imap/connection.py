@@ -136,7 +136,7 @@ class Connection:
         channel = client._imap  # noqa: SLF001 -- imapclient's own would wait for the answer
         if "ID" in channel.capabilities:
             with self._reaching():
-                channel._command("ID", f'("name" "inboxstats" "version" "{__version__}")')  # noqa: SLF001
+                channel._command("ID", f'("name" "inboxstats" "version" "{__version__}")')  # noqa: SLF001 -- as above
 
     def _login(self, client: IMAPClient) -> None:
         user = self.server.user

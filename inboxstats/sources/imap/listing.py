@@ -324,13 +324,13 @@ def responses(client: IMAPClient, kinds: Collection[str], name: str, *command: A
     imap = client._imap  # noqa: SLF001 -- there is no public way to read on
     for kind in kinds:
         imap.untagged_responses.pop(kind, None)  # what an earlier command left
-    tag = imap._command(name, *command)  # noqa: SLF001
+    tag = imap._command(name, *command)  # noqa: SLF001 -- as above
     while (answer := imap.tagged_commands[tag]) is None:
-        imap._get_response()  # noqa: SLF001
+        imap._get_response()  # noqa: SLF001 -- as above
         for kind in kinds:
             if parts := imap.untagged_responses.pop(kind, None):
                 yield kind, parts
-        imap._check_bye()  # noqa: SLF001
+        imap._check_bye()  # noqa: SLF001 -- as above
     del imap.tagged_commands[tag]
     status, text = answer
     if status != "OK":
