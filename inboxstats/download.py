@@ -516,12 +516,17 @@ class _Run:
     def _take(self, under_way: deque[Chunk]) -> Chunk | None:
         """The next chunk, which is under way then.
 
-        With none before it, it waits: until all work is known, while one in flight may come back.
+        With none before it, it waits: until all work is known, while one in flight may come back, and until the server
+        may be asked again.
         """
         with self.lock:
             while not (self.stopped or self.is_spent):
-                if under_way and (self.pace.rest() or len(self.held) > self.pace.allowed):
+                rest = self.pace.rest()
+                if under_way and (rest or len(self.held) > self.pace.allowed):
                     break
+                if rest:
+                    self._wait_unlocked(rest)
+                    continue
                 if self.queue is not None:
                     chunk = self.queue.take(under_way)
                     if chunk is not None:
@@ -535,6 +540,14 @@ class _Run:
                         break
                 self.lock.wait()
             return None
+
+    def _wait_unlocked(self, seconds: float) -> None:
+        """Let time pass in the midst of what is done under the lock."""
+        self.lock.release()
+        try:
+            self.wait(seconds)
+        finally:
+            self.lock.acquire()
 
     def _affords(self, chunk: Chunk) -> bool:
         """Whether the budget allows it, after all that is under way; else nobody takes any more. Under the lock."""

@@ -231,7 +231,8 @@ def _run(request: Mapping[str, Any]) -> None:
 @contextlib.contextmanager
 def _under(conditions: Conditions) -> Iterator[None]:
     jitter = random.uniform
-    random.uniform = lambda low, high: jitter(low, min(high, SHORT_WAIT))  # type: ignore[assignment]
+    # Never below `low`: that is what a server asked for, and not jitter.
+    random.uniform = lambda low, high: jitter(low, max(low, min(high, SHORT_WAIT)))  # type: ignore[assignment]
     ours = [module for name, module in sys.modules.items() if name.partition(".")[0] == "inboxstats"]
     for name, value in conditions.settings.items():
         holders = [module for module in ours if hasattr(module, name)]

@@ -359,6 +359,28 @@ def test_a_server_that_throttles_is_left_alone_as_long_as_it_says(folder: Mailbo
     assert min(map(len, connection.asked)) == CHUNK_MESSAGES  # none was halved
 
 
+def test_what_is_given_back_waits_for_the_rests_end_though_another_thread_is_idle(folder: MailboxFolder) -> None:
+    clock, asked_at = Clock(), list[float]()
+    idle = Scripted(everything)
+
+    def answer(keys: Sequence[MessageKey]) -> list[MessageKey]:
+        asked_at.append(clock.now)
+        if len(asked_at) == 1:
+            while not idle.connects:  # it has nothing to do but to wait for what comes back
+                time.sleep(0.001)
+            time.sleep(0.05)
+            raise ThrottledError("slow down", wait=20)
+        return list(keys)
+
+    idle.answer_to = answer
+    pool = Pool([Scripted(answer), idle], progress=lambda *_: None, wait=clock.wait, clock=clock)
+    with pool:
+        pool.expect(INBOX, CHUNK_MESSAGES * 2, round_trip=1.0)
+        done = pool.run([wanted(folder, 1)])
+    assert (done.stored, done.error) == (1, None)
+    assert asked_at[0] + 20 <= asked_at[1]
+
+
 @pytest.mark.parametrize("problem", [ThrottledError("until tomorrow", is_quota=True), ThrottledError("", wait=3600)])
 def test_a_server_that_wants_a_long_rest_ends_the_run_at_once_and_keeps_what_is_stored(
     folder: MailboxFolder, problem: ThrottledError
