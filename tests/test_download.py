@@ -10,17 +10,10 @@ import pytest
 
 from inboxstats.archive import MailboxFolder
 from inboxstats.archive.layout import message_key
-from inboxstats.download import (
-    CHUNK_BYTES,
-    CHUNK_MESSAGES,
-    NEAR_SECONDS,
-    RECONNECTS,
-    Downloaded,
-    Pool,
-    Wanted,
-    chunks,
-    download,
-)
+from inboxstats.download import Downloaded, Pool, Wanted, download
+from inboxstats.download.admission import RECONNECTS
+from inboxstats.download.chunks import CHUNK_BYTES, CHUNK_MESSAGES, chunks
+from inboxstats.download.pool import NEAR_SECONDS
 from inboxstats.errors import (
     CredentialsError,
     InboxstatsError,
@@ -477,8 +470,8 @@ def test_what_is_under_way_behind_a_dropped_chunk_is_fetched_too_and_not_blamed(
 
 
 def test_a_near_server_is_served_by_one_thread(folder: MailboxFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inboxstats.download.NEAR_SECONDS", 10)
-    monkeypatch.setattr("inboxstats.download.WAITING", 1)
+    monkeypatch.setattr("inboxstats.download.pool.NEAR_SECONDS", 10)
+    monkeypatch.setattr("inboxstats.download.worker.WAITING", 1)
     connections = [Scripted(everything) for _ in range(4)]
     with Pool(connections, progress=lambda *_: None) as pool:
         pool.expect(INBOX, 1000, round_trip=1)
@@ -490,7 +483,7 @@ def test_a_near_server_is_served_by_one_thread(folder: MailboxFolder, monkeypatc
 def test_a_near_server_that_is_slow_is_served_by_more_and_more(
     folder: MailboxFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inboxstats.download.NEAR_SECONDS", 10)
+    monkeypatch.setattr("inboxstats.download.pool.NEAR_SECONDS", 10)
 
     def slowly(keys: Sequence[MessageKey]) -> list[MessageKey]:
         time.sleep(0.2)

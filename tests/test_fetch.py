@@ -34,7 +34,7 @@ class Silent:
 @pytest.fixture(autouse=True)
 def far(monkeypatch: pytest.MonkeyPatch) -> None:
     """A far server, which all threads are needed for, though it answers at once."""
-    monkeypatch.setattr("inboxstats.download.NEAR_SECONDS", 0)
+    monkeypatch.setattr("inboxstats.download.pool.NEAR_SECONDS", 0)
 
 
 @pytest.fixture

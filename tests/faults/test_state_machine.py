@@ -174,7 +174,7 @@ class Story(RuleBasedStateMachine):
         """What came of a run; ``None`` where it was killed."""
         self.witness.knows(self.boxes)
         source = ImapSource(Server("127.0.0.1", self.server.port, "me", "none"), SECRET)
-        with mock.patch("inboxstats.download.LONGEST_WAIT", 0.001), watched(self.path, before):
+        with mock.patch("inboxstats.download.admission.LONGEST_WAIT", 0.001), watched(self.path, before):
             try:
                 archive = Archive.create(self.path, fsync=False)
                 return fetch(

@@ -1,0 +1,65 @@
+"""What a download is given and what comes of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from inboxstats.archive import MailboxFolder
+from inboxstats.errors import InboxstatsError
+from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey
+
+
+class Connection(Protocol):
+    """What a thread needs of a source: see `sources.imap.ImapSource`."""
+
+    def connect(self) -> None: ...
+    def prepare(self, mailbox: Mailbox) -> None: ...
+    def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool: ...
+    def answer(self, mailbox: Mailbox) -> Iterator[tuple[MessageKey, Content]]: ...
+    def abort(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Budget(Protocol):
+    """How much may come, such as `archive.DailyBudget`: bytes of bodies."""
+
+    def allows(self, size: int, *, promised: int) -> bool: ...
+    def count(self, size: int) -> None: ...
+    def spent(self) -> InboxstatsError: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The messages of a mailbox that are to be stored in its folder."""
+
+    folder: MailboxFolder
+    messages: Mapping[MessageKey, MessageInfo]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A message that could not be fetched; the next run tries again."""
+
+    mailbox: str
+    key: MessageKey
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """What came of a download.
+
+    stored, bytes -- messages now in the archive, and their size
+    failed -- messages that the server would not give
+    refused -- by mailbox, why none of its messages could be had any more, and how many that costs
+    absent -- by mailbox, messages that an answer left out: expunged, or to be tried again
+    error -- what ended the download early; `left` messages were then not asked for
+    """
+
+    stored: int
+    bytes: int
+    failed: tuple[Failure, ...]
+    absent: Mapping[str, frozenset[MessageKey]]
+    refused: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    left: int = 0
+    error: InboxstatsError | None = None

@@ -1,0 +1,178 @@
+"""What the threads of a download share: the queue, what is in flight, and what came of it."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from inboxstats.archive import MailboxFolder
+from inboxstats.download.chunks import Chunk, Queue
+from inboxstats.download.records import Budget, Downloaded, Failure
+from inboxstats.errors import InboxstatsError
+from inboxstats.mail import MessageKey
+from inboxstats.pace import Pace
+
+
+@dataclass(slots=True)
+class Run:
+    """All of it changes under the lock.
+
+    begun    -- the first message has come
+    asked    -- the chunks under way on each connection
+    is_spent -- the budget allows no more
+    misses   -- how many chunks in a row lost their connection
+    """
+
+    progress: Callable[[int, int], None]
+    pace: Pace
+    budget: Budget | None
+    wait_as_told: Callable[[float], object] | None
+    queue: Queue | None = None
+    begun: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Condition = field(default_factory=threading.Condition)
+    in_flight: int = 0
+    asked: list[deque[Chunk]] = field(default_factory=list)
+    is_spent: bool = False
+    stored: int = 0
+    bytes: int = 0
+    misses: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    refused: dict[str, tuple[str, int]] = field(default_factory=dict)
+    absent: dict[str, set[MessageKey]] = field(default_factory=dict)
+    error: InboxstatsError | None = None
+    bug: BaseException | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def stopped(self) -> bool:
+        return self.stopping.is_set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to do any more. Under the lock."""
+        return self.is_spent or (self.queue is not None and not len(self.queue) and not self.in_flight)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, but no more of it once the run is stopped."""
+        (self.wait_as_told or self.stopping.wait)(seconds)
+
+    def begin(self, queue: Queue) -> None:
+        """All work is known."""
+        with self.lock:
+            self.queue = queue
+            self.lock.notify_all()
+
+    def take(self, under_way: deque[Chunk], *, may_have_more: Callable[[], bool]) -> Chunk | None:
+        """The next chunk for a thread, which is under way then.
+
+        With none before it, it waits: until all work is known, while one in flight may come back, and until the server
+        may be asked again. Behind others there is none where the thread's connection may not have more.
+        """
+        with self.lock:
+            while not (self.stopped or self.is_spent):
+                rest = self.pace.rest()
+                if under_way and (rest or not may_have_more()):
+                    break
+                if rest:
+                    self._wait_unlocked(rest)
+                    continue
+                if self.queue is not None:
+                    chunk = self.queue.take(under_way)
+                    if chunk is not None:
+                        if not self._affords(chunk):
+                            break
+                        self.in_flight += 1
+                        under_way.append(chunk)
+                        chunk.episode = self.pace.episode
+                        return chunk
+                    if under_way or not self.in_flight:
+                        break
+                self.lock.wait()
+            return None
+
+    def _wait_unlocked(self, seconds: float) -> None:
+        """Let time pass in the midst of what is done under the lock."""
+        self.lock.release()
+        try:
+            self.wait(seconds)
+        finally:
+            self.lock.acquire()
+
+    def _affords(self, chunk: Chunk) -> bool:
+        """Whether the budget allows it, after all that is under way; else nobody takes any more. Under the lock."""
+        if self.budget is not None:
+            promised = sum(each.size for under_way in self.asked for each in under_way.copy())
+            if not self.budget.allows(chunk.size, promised=promised):
+                self.is_spent = True
+                assert self.queue is not None
+                self.queue.give_back(chunk)
+                self.lock.notify_all()
+        return not self.is_spent
+
+    def came(self, size: int) -> None:
+        """A message of so many bytes is here."""
+        self.begun.set()
+        if self.budget is not None:
+            self.budget.count(size)
+
+    def count(self, size: int) -> None:
+        """A message of so many bytes is stored."""
+        with self.lock:
+            self.stored += 1
+            self.bytes += size
+            self.misses = 0
+            self.pace.stored()
+            self.progress(1, size)
+
+    def left_out(self, chunk: Chunk) -> None:
+        """The answer to a chunk is complete, and what is left of it was not in there."""
+        with self.lock:
+            self.absent.setdefault(chunk.folder.mailbox.name, set()).update(chunk.left)
+        chunk.left.clear()
+
+    def fail(self, chunk: Chunk, reason: str) -> None:
+        """What is left of a chunk is not to be had."""
+        with self.lock:
+            self.failed += [Failure(chunk.folder.mailbox.name, key, reason) for key in chunk.left]
+
+    def give_up(self, folder: MailboxFolder, under_way: deque[Chunk], reason: str) -> None:
+        """Take a mailbox off the queue: it is gone, and asking for each message would change nothing."""
+        with self.lock:
+            assert self.queue is not None
+            lost = self.queue.give_up(folder) + sum(len(chunk.left) for chunk in under_way)
+            first, before = self.refused.get(folder.mailbox.name, (reason, 0))
+            self.refused[folder.mailbox.name] = (first, before + lost)
+            for chunk in under_way:
+                chunk.left.clear()
+
+    def done(self, *left: Chunk, of: int = 1) -> None:
+        """Chunks, so many of them, are no longer in flight; what is left of them goes to the end of the queue."""
+        with self.lock:
+            self.in_flight -= of
+            if self.queue is not None:
+                self.queue.give_back(*left)
+            self.lock.notify_all()
+
+    def stop(self, *, error: InboxstatsError | None = None, bug: BaseException | None = None) -> None:
+        """End the work; the first reason given is the one reported."""
+        with self.lock:
+            self.error = self.error or error
+            self.bug = self.bug or bug
+            self.stopping.set()
+            self.lock.notify_all()
+
+    def result(self) -> Downloaded:
+        """What came of it. Raises what was a bug in a thread."""
+        if self.bug is not None:
+            raise self.bug
+        if self.error is None and self.is_spent and self.budget is not None:
+            self.error = self.budget.spent()
+        return Downloaded(
+            stored=self.stored,
+            bytes=self.bytes,
+            failed=tuple(self.failed),
+            refused=self.refused,
+            absent={mailbox: frozenset(keys) for mailbox, keys in self.absent.items()},
+            left=len(self.queue or ()),
+            error=self.error,
+        )
