@@ -18,6 +18,7 @@ from servers.dovecot import Dovecot, dovecot_server
 from servers.greenmail import GreenMail, greenmail_server
 from servers.process import UnavailableError, tail
 from servers.raw import Login
+from servers.secret_service import SecretService, secret_service
 
 LOGGING = ("greenmail", "dovecot")
 
@@ -51,6 +52,13 @@ def dovecot(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates
     log = tmp_path_factory.mktemp("dovecot") / "log"
     with _skipped_where_unavailable(), dovecot_server(log, certificates.good) as server:
         yield server
+
+
+@pytest.fixture
+def keyring_service(tmp_path: Path) -> Iterator[SecretService]:
+    """A keyring such as a desktop has, unlocked, with nothing in it."""
+    with _skipped_where_unavailable(), secret_service(tmp_path / "keyring.log") as service:
+        yield service
 
 
 @pytest.fixture
