@@ -71,10 +71,12 @@ class Collection:
                 yield account, source, mailbox, name
 
     def entries(self) -> Iterator[Entry]:
-        """Every message file. Raises StorageError."""
+        """Every message file, and every header whose message has not arrived yet. Raises StorageError."""
         base = os.path.join(self.root if self.root.is_dir() else self.root.parent, "")
         for account, source, mailbox, name in self._mailboxes():
-            for key, location in source.locations(mailbox).items():
+            # First, as a message may arrive meanwhile, and its header go.
+            headers = source.headers(mailbox) if isinstance(source, ArchivedAccount) else {}
+            for key, location in {**headers, **source.locations(mailbox)}.items():
                 place = f"@{location.start}" if location.length is not None else ""
                 file = as_text(location.path.removeprefix(base)) + place
                 yield Entry(account, name, key, location, file)

@@ -4,7 +4,7 @@ Takes rows of the message table and gives a Dataset; every statistic is a functi
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Literal, Protocol
@@ -68,7 +68,9 @@ def _wanted(name: str | None, globs: Sequence[str]) -> bool:
 class Totals:
     """The line that every count reconciles with: files = messages + duplicates + unreadable.
 
-    `undated` have no time by the chosen clock; `bytes` are those of the counted messages as stored.
+    `undated` have no time by the chosen clock; `bytes` are those of the counted messages as stored. `headers_only` are
+    messages whose text has not arrived yet: their header counts as a file, and keywords and attachments are of the
+    others.
     """
 
     files: int
@@ -82,6 +84,7 @@ class Totals:
     attachments: int
     with_list_id: int
     with_list_unsubscribe: int
+    headers_only: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,13 @@ class Dataset:
     def dated(self) -> pd.DataFrame:
         """The messages that have a time."""
         return self.messages[self.messages["local"].notna()]
+
+    @property
+    def with_text(self) -> "Dataset":
+        """What is known of the messages whose text has arrived: of the others nobody can say what they are about."""
+        if not self.totals.headers_only:
+            return self
+        return replace(self, messages=self.messages[self.messages["attachments"].notna()])
 
     @property
     def first(self) -> pd.Timestamp | None:
@@ -141,7 +151,8 @@ def select(rows: pa.Table, selection: Selection, *, unreadable: int = 0, phrases
     order = order[_within(local, selection)[order]]
     files = len(order)
     if selection.duplicates == "merge":
-        order = order[_firsts(rows["fingerprint"].take(order))]
+        is_header = rows["attachments"].is_null().to_numpy()[order]
+        order = order[_firsts(rows["fingerprint"].take(order), behind=is_header)]
     # Rows are moved once, and only here: with a hundred thousand messages that is what takes the memory.
     frame = rows.take(order).to_pandas(types_mapper=pd.ArrowDtype)
     frame = frame.assign(
@@ -167,10 +178,11 @@ def _order(rows: pa.Table, when: Instants) -> npt.NDArray[np.int64]:
     return order
 
 
-def _firsts(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Where each value stands for the first time, ascending."""
+def _firsts(column: pa.ChunkedArray, *, behind: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Where each value stands for the first time, ascending; a place that is `behind` counts after all others."""
+    order = np.argsort(behind, kind="stable")
     codes = column.combine_chunks().dictionary_encode().indices.to_numpy()
-    return np.sort(np.unique(codes, return_index=True)[1])
+    return np.sort(order[np.unique(codes[order], return_index=True)[1]])
 
 
 def _when(rows: pa.Table, selection: Selection) -> Instants:
@@ -232,4 +244,5 @@ def _totals(frame: pd.DataFrame, *, files: int, unreadable: int) -> Totals:
         attachments=int(attachments.sum()),
         with_list_id=int(frame["list_id"].notna().sum()),
         with_list_unsubscribe=int(frame["has_list_unsubscribe"].sum()),
+        headers_only=int(frame["attachments"].isna().sum()),
     )

@@ -6,9 +6,11 @@ Read this file first: the rest of the program uses its words.
 import errno
 import os
 import stat
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import NewType, Protocol
 
 # O_NONBLOCK keeps a pipe from being waited for; Windows has neither that nor O_CLOEXEC, and wants O_BINARY.
@@ -160,6 +162,34 @@ class Location:
     def size(self) -> int:
         """How many bytes the message has, without reading them. Raises OSError."""
         return os.stat(self.path).st_size - self.start if self.length is None else self.length
+
+
+HEADER_ALONE = "header"
+"""The `version` of a message of which only the header has arrived: with its text it has another, and is parsed anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderLocation(Location):
+    """Where the header of a message stands whose text has not arrived: `length` bytes from `start` of what is packed.
+
+    message_size -- of the whole message, in bytes, as the server says; ``None`` is unknown
+    text         -- the file that the message will be; with it the header goes
+    """
+
+    message_size: int | None = None
+    text: str = ""
+
+    def read(self, most: int | None = None) -> bytes:
+        """The header, with the empty line at its end. Raises OSError; zlib.error where the file is damaged."""
+        content = _unpacked(self.path, os.stat(self.path).st_mtime_ns)
+        assert self.length is not None
+        return content[self.start : self.start + self.length][:most]
+
+
+@lru_cache(maxsize=2)
+def _unpacked(path: str, _changed: int) -> bytes:
+    """Headers that stand together, of which most are read one after the other."""
+    return zlib.decompress(Location(path).read())
 
 
 class Source(Protocol):

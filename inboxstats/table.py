@@ -30,7 +30,7 @@ from inboxstats.mail import Location, MessageKey
 from inboxstats.parse import PARSER_VERSION, Limits
 from inboxstats.parse.files import SEPARATOR, Row, Unreadable, read_rows
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a column changes its meaning; parts of another version are made again from the files."""
 
 ROWS_A_PART = 20_000
@@ -52,7 +52,7 @@ SCHEMA = pa.schema(
         pa.field("mailbox", pa.string(), nullable=False),
         pa.field("key", pa.string(), nullable=False),
         pa.field("version", pa.string(), nullable=False),
-        pa.field("size", pa.int64(), nullable=False),
+        pa.field("size", pa.int64()),
         pa.field("fingerprint", pa.string(), nullable=False),
         pa.field("sender", pa.string()),
         pa.field("sender_name", pa.string()),
@@ -76,11 +76,10 @@ SCHEMA = pa.schema(
                     ]
                 )
             ),
-            nullable=False,
         ),
         pa.field("language", pa.string()),
-        pa.field("keywords", pa.list_(pa.string()), nullable=False),
-        pa.field("phrases", pa.list_(pa.string()), nullable=False),
+        pa.field("keywords", pa.list_(pa.string())),
+        pa.field("phrases", pa.list_(pa.string())),
         pa.field("defects", pa.list_(pa.string()), nullable=False),
     ]
 )
@@ -271,7 +270,7 @@ class MessageTable:
                 match result:
                     case Row():
                         rows.append((by_location[location], result))
-                        characters += len(result.keywords) + len(result.phrases)
+                        characters += len(result.keywords or "") + len(result.phrases or "")
                     case workers.Lost(reason) | Unreadable(reason):
                         unreadable[location] = UnreadableFile(by_location[location], reason)
                 if len(rows) == ROWS_A_PART or characters > CHARACTERS_A_PART:
@@ -416,12 +415,13 @@ def _split(joined: pa.Array) -> pa.Array:
     """Lists of what stands between separators; of an empty text, an empty list."""
     lists = pc.split_pattern(joined, SEPARATOR)
     empty = pc.equal(joined, "")
-    lengths = pc.if_else(empty, 0, pc.list_value_length(lists))
+    lengths = pc.fill_null(pc.if_else(empty, 0, pc.list_value_length(lists)), 0)
     ends = pc.cumulative_sum(lengths).cast(pa.int32())
     values = lists.flatten()
     if pc.any(empty).as_py():  # each gave one empty piece
         values = values.filter(pc.not_equal(values, ""))
-    return pa.ListArray.from_arrays(pa.concat_arrays([pa.array([0], pa.int32()), ends]), values)
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    return pa.ListArray.from_arrays(offsets, values, mask=joined.is_null() if joined.null_count else None)
 
 
 _IDENTITY = ("account", "mailbox", "key", "version")

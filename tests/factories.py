@@ -37,6 +37,12 @@ def row(number: int = 1, *, when: str | None = "2026-03-02T09:00:00+00:00", **co
     return plain | columns
 
 
+def header_row(number: int = 1, **columns: Any) -> dict[str, Any]:
+    """A row of a message whose text has not arrived."""
+    unknown = {"attachments": None, "keywords": None, "phrases": None}
+    return row(number, **({"file": f"7/headers-1.z@{number}", "version": "header"} | unknown | columns))
+
+
 def table(*rows: dict[str, Any]) -> pa.Table:
     """The rows as `dataset.select` takes them."""
     return pa.Table.from_pylist(list(rows), schema=ALL_COLUMNS)

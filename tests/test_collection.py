@@ -15,13 +15,15 @@ import pytest
 import inboxstats
 import inboxstats.config
 from inboxstats import table
-from inboxstats.archive import Archive, MailboxState, Owner
+from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner
 from inboxstats.archive.layout import message_key
+from inboxstats.archive.listing import Listing
 from inboxstats.collection import Collection, open_collection
 from inboxstats.dataset import COUNTED
 from inboxstats.errors import StorageError, UsageError
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 from inboxstats.parse import Limits
+from inboxstats.parse.files import Row, Unreadable, read_rows
 from inboxstats.sources.maildir import Maildir
 from inboxstats.sources.mbox import Mbox
 from inboxstats.table import Updated
@@ -373,3 +375,82 @@ def test_a_part_whose_phrases_alone_are_damaged_is_told_and_made_again(tmp_path:
     with pytest.raises(StorageError, match="Run again"):
         list(updated.phrases.of(np.arange(4)))
     assert open_collection(tree).update(engine="serial", columns=COUNTED).parsed == 4
+
+
+def header(uid: int) -> bytes:
+    head, _, _ = message(uid).partition(b"\r\n\r\n")
+    return head + b"\r\n\r\n"
+
+
+def arriving(tmp_path: Path) -> MailboxFolder:
+    """An archive that has the text of one message and the headers of two more, of 5,000 bytes as the server says."""
+    archive = Archive.create(tmp_path / "archive", fsync=False)
+    archive.admit("me", Owner("example.org", "me"))
+    folder = archive.mailbox("me", Mailbox("INBOX"))
+    folder.note_name()
+    infos = [
+        MessageInfo(message_key(7, uid), datetime(2026, 3, uid, tzinfo=UTC), frozenset(), 5_000) for uid in (1, 2, 3)
+    ]
+    folder.note_listing(MailboxState(7, 4, 3), Listing.of(infos))
+    folder.headers.store(
+        [(info.key, header(1 + at)) for at, info in enumerate(infos)], {info.key: 5_000 for info in infos}
+    )
+    folder.store([(infos[0].key, message(1))])
+    return folder
+
+
+def test_headers_have_rows_until_their_messages_arrive(tmp_path: Path) -> None:
+    folder = arriving(tmp_path)
+    collection = open_collection(tmp_path / "archive")
+    rows = update(collection).rows.sort_by("key").to_pylist()
+    assert [(row["key"], row["version"], row["size"], row["attachments"]) for row in rows] == [
+        ("7-1", "", len(message(1)), []), ("7-2", "header", 5_000, None), ("7-3", "header", 5_000, None),
+    ]  # fmt: skip
+    assert [row["internal_date"].day for row in rows] == [1, 2, 3]
+    assert [row["keywords"] for row in rows] == [[], None, None]
+    known = ("fingerprint", "sender", "subject", "message_id", "date", "date_offset", "is_reply", "list_id")
+    folder.store([(message_key(7, uid), message(uid)) for uid in (2, 3)])
+    again = update(collection)
+    assert again.parsed == 2
+    whole = again.rows.sort_by("key").to_pylist()
+    assert [row["version"] for row in whole] == ["", "", ""]
+    assert [{name: row[name] for name in known} for row in whole] == [
+        {name: row[name] for name in known} for row in rows
+    ]
+    assert update(collection).parsed == 0
+
+
+def test_a_message_that_arrives_while_it_is_parsed_is_read_with_its_text(tmp_path: Path) -> None:
+    folder = arriving(tmp_path)
+    collection = open_collection(tmp_path / "archive")
+    entries = list(collection.entries())
+    folder.store([(message_key(7, uid), message(uid)) for uid in (2, 3)])
+    folder.settle(folder.stored(), complete=True)
+    assert not list(folder.path.glob("7/headers-*"))
+    found = read_rows([entry.location for entry in entries])
+    assert [(row.size, row.keywords) for row in found if isinstance(row, Row)] == [(len(message(1)), "")] * 3
+
+
+def test_a_damaged_header_is_told_and_costs_nothing_else(tmp_path: Path) -> None:
+    folder = arriving(tmp_path)
+    collection = open_collection(tmp_path / "archive")
+    locations = [entry.location for entry in collection.entries()]
+    (path,) = folder.path.glob("7/headers-*")
+    path.write_bytes(path.read_bytes()[:-1])
+    whole, *damaged = read_rows(locations)
+    assert isinstance(whole, Row)
+    assert [type(each) for each in damaged] == [Unreadable, Unreadable]
+    assert "the next fetch gets again" in str(damaged[0])
+    assert len(update(collection).rows) == 1
+
+
+def test_without_a_message_id_headers_that_are_equal_are_told_apart_by_their_messages_size(tmp_path: Path) -> None:
+    archive = Archive.create(tmp_path / "archive", fsync=False)
+    archive.admit("me", Owner("example.org", "me"))
+    folder = archive.mailbox("me", Mailbox("INBOX"))
+    folder.note_name()
+    sizes = {message_key(7, uid): size for uid, size in ((1, 500), (2, 500), (3, 600))}
+    folder.note_listing(MailboxState(7, 4, 3), Listing.of([MessageInfo(key, size=size) for key, size in sizes.items()]))
+    folder.headers.store([(key, b"From: root@example.org\r\n\r\n") for key in sizes], sizes)
+    prints = update(open_collection(tmp_path / "archive")).rows.sort_by("key")["fingerprint"].to_pylist()
+    assert prints[0] == prints[1] != prints[2]

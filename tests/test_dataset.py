@@ -4,7 +4,7 @@ from datetime import date
 from datetime import datetime as at
 
 import pytest
-from factories import dataset, row
+from factories import dataset, header_row, row
 
 
 def utc(text: str) -> at:
@@ -34,6 +34,20 @@ def test_copies_count_once_unless_kept() -> None:
     copies = [row(1), row(2, fingerprint="1"), row(3, fingerprint="1")]
     assert dataset(*copies).totals.duplicates == 2
     assert dataset(*copies, duplicates="keep").totals.messages == 3
+
+
+def test_a_copy_with_its_text_counts_before_a_header() -> None:
+    copies = [header_row(1, file="a"), row(2, fingerprint="1", file="b"), header_row(3, fingerprint="1", file="c")]
+    found = dataset(*copies)
+    assert found.messages["file"].tolist() == ["b"]
+    assert (found.totals.messages, found.totals.duplicates, found.totals.headers_only) == (1, 2, 0)
+
+
+def test_what_is_said_of_texts_is_of_those_that_have_arrived() -> None:
+    found = dataset(row(1), header_row(2), header_row(3, size=None))
+    assert (found.totals.files, found.totals.headers_only, found.totals.bytes) == (3, 2, 2000)
+    assert found.with_text.messages["file"].tolist() == ["INBOX/1.eml"]
+    assert dataset(row(1)).with_text.messages["file"].tolist() == ["INBOX/1.eml"]
 
 
 def test_which_copy_counts_does_not_depend_on_the_order_of_files() -> None:

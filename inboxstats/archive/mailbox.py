@@ -23,6 +23,7 @@ from inboxstats.archive.files import (
     write_state,
     write_whole,
 )
+from inboxstats.archive.headers import Headers
 from inboxstats.archive.layout import message_key, message_path
 from inboxstats.archive.listing import LARGEST_UID, Listing, absent
 from inboxstats.archive.stored import Stored, path_of, scan
@@ -63,6 +64,7 @@ class MailboxFolder:
     def __init__(self, path: Path, mailbox: Mailbox, *, fsync: bool) -> None:
         self.path = path
         self.mailbox = mailbox
+        self.headers = Headers(str(path), self.listed, fsync=fsync)
         self._fsync = fsync
         self._appending = threading.Lock()
         self._is_behind = False  # files are stored, and their rows could not be written
@@ -207,13 +209,14 @@ class MailboxFolder:
             make_folder(str(self.path / str(uidvalidity)), fsync=self._fsync)
 
     def settle(self, stored: Stored, *, complete: bool) -> None:
-        """Note what is on disk at the end of a run, and whether that is all of the listing.
+        """Note what is on disk at the end of a run, and whether that is all of the listing; drop spent headers.
 
-        Only saves work: a run that finds everything as it was noted need take apart neither manifest nor listing.
+        The note only saves work: a run that finds everything as it was need take apart neither manifest nor listing.
         Where files have no row yet nothing is noted, so that the next run enters them. Raises StorageError.
         """
         if self._is_behind:
             return
+        self.headers.drop(stored)
         with storage_errors("read", self.path):
             settled = self._fingerprints(stored) | {"complete": complete}
         if settled != self._record().get("settled"):

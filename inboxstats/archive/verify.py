@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
-from inboxstats.archive import listing, manifest
+from inboxstats.archive import headers, listing, manifest
 from inboxstats.archive.files import BINARY, FILE_MODE, TEMPORARY, fsync_folder, storage_errors, write_all
 from inboxstats.archive.layout import message_key, message_path
 from inboxstats.archive.mailbox import MailboxFolder
@@ -213,7 +213,9 @@ class _Check:
                         path = os.path.join(generation, bucket)
                         if bucket.isascii() and bucket.isdecimal() and os.path.isdir(path):
                             yield int(name), int(bucket), path
-                        elif ASIDE not in bucket:
+                        elif bucket.endswith(TEMPORARY):
+                            self._checked.temporary += 1
+                        elif ASIDE not in bucket and not headers.is_name(bucket):
                             self._checked.strange.append(path)
 
     def _check_bucket(

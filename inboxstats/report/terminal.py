@@ -42,7 +42,7 @@ def _summary(report: Report) -> Iterator[tuple[str, str]]:
     yield wording.reconciliation(totals), ""
     yield " · ".join(f"{figure} {what}" for figure, what in wording.headline(totals)), _QUIET
     yield " · ".join(f"{name}: {text}" for name, text in wording.facts(report)), _QUIET
-    if hint := wording.moved(report):
+    for hint in filter(None, (wording.arrived(totals), wording.moved(report))):
         yield hint, "yellow"
 
 

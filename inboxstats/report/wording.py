@@ -111,6 +111,18 @@ def moved(report: Report) -> str:
     )
 
 
+def arrived(totals: Totals) -> str:
+    """How much of the text a report is of, while a fetch is under way; ``""`` where it is of all."""
+    if not totals.headers_only:
+        return ""
+    rest = totals.messages - totals.headers_only
+    whose = f"the other {rest:,}" if rest else "none yet"
+    return (
+        f"{totals.headers_only:,} of {count(totals.messages, 'message')} so far by their headers alone: "
+        f"keywords and attachments are of {whose}. `inboxstats fetch` brings the rest."
+    )
+
+
 def extent(answer: Answer, shown: int) -> str:
     """How much of the whole table `shown` rows are, and where the report has more of it."""
     if shown == answer.rows:

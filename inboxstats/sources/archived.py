@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from inboxstats.archive import Archive, MailboxFolder
-from inboxstats.mail import Location, Mailbox, MessageInfo, MessageKey
+from inboxstats.mail import HeaderLocation, Location, Mailbox, MessageInfo, MessageKey
 from inboxstats.sources.local import distinct, read_messages
 
 
@@ -34,3 +34,7 @@ class ArchivedAccount:
 
     def locations(self, mailbox: Mailbox) -> Mapping[MessageKey, Location]:
         return self.folder(mailbox).locations()
+
+    def headers(self, mailbox: Mailbox) -> Mapping[MessageKey, HeaderLocation]:
+        """What is known of messages whose text had not arrived when it was asked."""
+        return self.folder(mailbox).headers.locations()

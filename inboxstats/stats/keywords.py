@@ -37,6 +37,7 @@ PHRASE_NPMI = 0.5
 
 def compute(data: Dataset) -> pd.DataFrame:
     """Columns ``keyword`` (a word, or two with a space between), ``messages`` and ``share`` of all messages, 0 to 1."""
+    data = data.with_text
     words = _count(data.messages["keywords"])
     phrases = _more_than_their_parts(_count_phrases(data, words["keyword"]), words, len(data.messages))
     table = by_rank(pa.concat_tables([words, phrases]).to_pandas(), by="messages")

@@ -26,7 +26,7 @@ def compute(data: Dataset) -> pd.DataFrame:
 
     Months ascending, each month's most distinctive word first.
     """
-    dated = data.dated
+    dated = data.with_text.dated
     months, groups = np.unique(dated["local"].to_numpy().astype("datetime64[M]"), return_inverse=True)
     names = {(at, f"{month:{form}}".lower()) for at, month in enumerate(months.tolist()) for form in ("%b", "%B")}
     table = distinctive(dated["keywords"], groups, names=names)

@@ -48,8 +48,9 @@ def compute(data: Dataset) -> pd.DataFrame:
               count, so that a new word has one, too
     score  -- G², the highest first. No row where nothing came in the 28 days before.
     """
-    now, before = _periods(data.dated["local"].to_numpy("datetime64[us]"))
-    lengths, codes, vocabulary = encoded(data.dated["keywords"])
+    dated = data.with_text.dated
+    now, before = _periods(dated["local"].to_numpy("datetime64[us]"))
+    lengths, codes, vocabulary = encoded(dated["keywords"])
     messages, earlier = (
         np.bincount(codes[np.repeat(part, lengths)], minlength=len(vocabulary)) for part in (now, before)
     )

@@ -31,6 +31,7 @@ def compute(data: Dataset) -> pd.DataFrame:
 
     The busiest sender first, each sender's most distinctive word first.
     """
+    data = data.with_text
     busiest = pd.Index(senders.compute(data)["address"].head(MOST_SENDERS), dtype=object)
     groups = busiest.get_indexer(pd.Index(data.messages["sender"].astype(object)))
     table = distinctive(data.messages["keywords"], groups, names=set(_names(data.messages, busiest)))

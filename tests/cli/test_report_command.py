@@ -62,6 +62,7 @@ def test_json_on_stdout_is_the_documented_object(inboxstats: Inboxstats, mail: P
         "files": 4, "messages": 3, "duplicates": 1, "unreadable": 0, "undated": 0, "without_sender": 0,
         "bytes": sum(len(MAIL[name]) for name in ("a/1.eml", "a/2.eml", "b/3.eml")),
         "messages_with_attachments": 0, "attachments": 0, "with_list_id": 1, "with_list_unsubscribe": 0,
+        "headers_only": 0,
     }  # fmt: skip
     assert [row[:3] for row in rows(report, "senders")] == [["ann@example.com", "Ann", 2], ["bob@example.org", None, 1]]
     assert [row for row in rows(report, "hours") if row[1]] == [[4, 1], [8, 1], [12, 1]]

@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from factories import dataset, row
+from factories import dataset, header_row, row
 
 from inboxstats.report.model import Report, build
 
@@ -73,6 +73,19 @@ def wordy() -> Report:
         for name, word in [("ann", "tea"), ("bob", "milk")][number % 2 :][:1]
     ]
     return build(dataset(*rows), generated=NOW, top=20)
+
+
+@pytest.fixture(scope="session")
+def arriving() -> Report:
+    """One message with its text; three by their headers alone, one of them of unknown size; a header of the first."""
+    rows = [
+        row(1, keywords=["tea"]),
+        header_row(2, size=5000),
+        header_row(3, size=7000),
+        header_row(4, size=None),
+        header_row(5, fingerprint="1", when="2026-03-02T08:00:00+00:00", size=1000),
+    ]
+    return build(dataset(*rows), generated=NOW, top=None)
 
 
 @pytest.fixture(scope="session")

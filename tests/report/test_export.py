@@ -38,6 +38,7 @@ def test_json_has_exactly_these_keys(ordinary: Report) -> None:
         "attachments": 2,
         "with_list_id": 1,
         "with_list_unsubscribe": 0,
+        "headers_only": 0,
     }
     assert data["unreadable"] == [{"file": "INBOX/7.eml", "reason": "too large"}]
     assert data["statistics"]["months"] == {
@@ -87,8 +88,8 @@ def test_csv_has_the_line_that_adds_up_and_every_unreadable_file(ordinary: Repor
     export.write_csv(ordinary, tmp_path)
     assert (tmp_path / "totals.csv").read_text().splitlines() == [
         "files,messages,duplicates,unreadable,undated,without_sender,bytes,messages_with_attachments,attachments,"
-        "with_list_id,with_list_unsubscribe",
-        "7,5,1,1,1,1,1004000,1,2,1,0",
+        "with_list_id,with_list_unsubscribe,headers_only",
+        "7,5,1,1,1,1,1004000,1,2,1,0,0",
     ]
     assert (tmp_path / "unreadable.csv").read_text().splitlines() == ["file,reason", "INBOX/7.eml,too large"]
 
@@ -128,3 +129,16 @@ def test_a_file_that_cannot_be_written_is_a_storage_error(ordinary: Report, tmp_
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"report\.json"):
         export.write_json(ordinary, tmp_path / "file" / "report.json")
+
+
+def test_messages_whose_text_is_still_to_come_are_counted_and_named(arriving: Report, tmp_path: Path) -> None:
+    export.write_csv(arriving, tmp_path)
+    header, values = (tmp_path / "totals.csv").read_text().splitlines()
+    totals = dict(zip(header.split(","), map(int, values.split(",")), strict=True))
+    assert totals == export.to_json(arriving)["totals"]
+    assert (totals["files"], totals["messages"], totals["duplicates"], totals["headers_only"]) == (5, 4, 1, 3)
+    # All of them by sender and size; words and attachments of the one with a text.
+    assert arriving["senders"].records() == [["ann@example.com", "Ann", 4, "2026-03-02"]]
+    assert totals["bytes"] == 1000 + 5000 + 7000
+    assert arriving["keywords"].records() == [["tea", 1, 1.0]]
+    assert arriving["attachments"].is_empty

@@ -37,6 +37,12 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+def test_the_page_says_how_much_of_the_text_has_arrived(arriving: Report, pages: dict[str, str]) -> None:
+    said = "3 of 4 messages so far by their headers alone"
+    assert said in page.render(arriving)
+    assert "headers alone" not in pages["ordinary"]
+
+
 @pytest.fixture(scope="module")
 def pages(ordinary: Report, empty: Report, hostile: Report, wordy: Report) -> dict[str, str]:
     """The page of each report, drawn once."""

@@ -3,7 +3,7 @@ import unicodedata
 from datetime import date
 
 import pytest
-from factories import dataset, row
+from factories import dataset, header_row, row
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -32,6 +32,22 @@ def test_the_summary_reads_as_a_person_would_want_it(ordinary: Report) -> None:
         "2026-03 ████████████████████████████ 3",
     ]
     assert "ann@example.com" in "\n".join(lines)
+
+
+def test_the_summary_says_how_much_of_the_text_has_arrived(arriving: Report, ordinary: Report) -> None:
+    lines = shown(arriving, 200)
+    assert lines[1] == "5 files = 4 messages + 1 duplicate + 0 unreadable"
+    assert (
+        "3 of 4 messages so far by their headers alone: keywords and attachments are of the other 1. "
+        "`inboxstats fetch` brings the rest."
+    ) in lines
+    assert "headers alone" not in "".join(shown(ordinary, 200))
+
+
+def test_a_report_of_headers_alone_says_that_there_is_no_text_yet() -> None:
+    lines = shown(build(dataset(header_row(1)), generated=NOW, top=None), 200)
+    assert "1 of 1 message so far by their headers alone: keywords and attachments are of none yet." in "".join(lines)
+    assert "ann@example.com" in "".join(lines)
 
 
 def test_hours_are_a_sparkline_of_24_cells(ordinary: Report) -> None:

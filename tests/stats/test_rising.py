@@ -4,7 +4,7 @@ from math import log
 from typing import Any
 
 import pytest
-from factories import dataset, row
+from factories import dataset, header_row, row
 
 from inboxstats.stats import rising
 
@@ -34,6 +34,14 @@ def test_a_word_of_many_messages_that_few_had_before_rises() -> None:
     now = messages(start=0, days_ago=0, of=50, harvest=20, tea=25)
     before = messages(start=100, days_ago=30, of=100, harvest=5, tea=50)
     assert rose(now, before) == [["harvest", 20, 5, 7.38, round(2 * (with_word + without), 2)]]
+
+
+def test_messages_without_their_text_yet_say_nothing_of_what_rises() -> None:
+    now = list(messages(start=0, days_ago=0, of=50, harvest=20, tea=25))
+    before = list(messages(start=100, days_ago=30, of=100, harvest=5, tea=50))
+    when = (NEWEST - dt.timedelta(days=30)).isoformat()
+    headers = [header_row(200 + number, when=when) for number in range(100)]
+    assert rose(iter(now), iter(before), iter(headers)) == rose(iter(now), iter(before))
 
 
 def test_one_message_more_is_no_rise() -> None:
