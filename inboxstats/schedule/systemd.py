@@ -1,0 +1,161 @@
+"""A systemd user timer: systemd.timer(5), systemd.service(5), systemd.exec(5)."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, time
+from pathlib import Path
+
+from inboxstats.errors import UsageError
+from inboxstats.schedule.machine import Delete, Machine, Run, Step, Task, Timer, Write
+
+name = "systemd"
+
+SERVICE, TIMER, FAILED = "inboxstats.service", "inboxstats.timer", "inboxstats-failed.service"
+
+_CONTROL = ("systemctl", "--user")
+_PLAIN = re.compile(r"[\w/.,:+=@-]+", re.ASCII)
+_ON_CALENDAR = re.compile(rb"^OnCalendar=\*-\*-\* (\d\d):(\d\d):00$", re.MULTILINE)
+_DEAD = re.compile(r"^ActiveState=(?!active$)(.*)$", re.MULTILINE)
+
+
+def is_there(machine: Machine) -> bool:
+    """Whether a user manager answers: in a container, or after `su`, there is none."""
+    return machine.platform == "linux" and not machine.run((*_CONTROL, "show-environment"), b"").code
+
+
+def installation(task: Task, machine: Machine) -> list[Step]:
+    """Raises UsageError."""
+    folder = _folder(machine)
+    files = {SERVICE: _service(task), FAILED: _failed(task), TIMER: _timer(task)}
+    return [
+        *(Write(folder / unit, text.encode()) for unit, text in files.items()),
+        Run((*_CONTROL, "daemon-reload")),
+        Run((*_CONTROL, "enable", TIMER)),
+        Run((*_CONTROL, "restart", TIMER)),  # a timer that runs already takes its new time
+    ]
+
+
+def removal(machine: Machine) -> list[Step]:
+    """Nothing stays: not the links of `enable`, nor the stamp by which Persistent= knows the last run."""
+    folder = _folder(machine)
+    stamp = machine.data_home / "systemd" / "timers" / f"stamp-{TIMER}"
+    files = [folder / "timers.target.wants" / TIMER, *(folder / unit for unit in (TIMER, SERVICE, FAILED)), stamp]
+    return [
+        Run((*_CONTROL, "disable", "--now", TIMER), may_fail=True),
+        *map(Delete, files),
+        Run((*_CONTROL, "daemon-reload"), may_fail=True),
+        Run((*_CONTROL, "reset-failed", SERVICE, FAILED), may_fail=True),
+    ]
+
+
+def state(machine: Machine, _now: datetime) -> Timer | None:
+    """The timer whose units are there, whether or not the manager knows it."""
+    try:
+        text = (_folder(machine) / TIMER).read_bytes()
+    except OSError:
+        return None
+    found = _ON_CALENDAR.search(text)
+    at = time(int(found[1]), int(found[2])) if found else None
+    properties = ("ActiveState", "LastTriggerUSec", "NextElapseUSecRealtime")
+    shown = machine.run((*_CONTROL, "show", "--timestamp=unix", f"--property={','.join(properties)}", TIMER), b"")
+    told = shown.out.decode(errors="replace")
+    if shown.code:
+        return Timer(name, at, trouble=f"systemd does not answer: {shown.complaint}.", notes=tuple(_notes(machine)))
+    dead = _DEAD.search(told)
+    return Timer(
+        name,
+        at,
+        last=_moment(told, "LastTriggerUSec"),
+        next=_moment(told, "NextElapseUSecRealtime"),
+        trouble=f"it is {dead[1]}. Run `inboxstats schedule install` again." if dead else None,
+        notes=tuple(_notes(machine)),
+    )
+
+
+def _folder(machine: Machine) -> Path:
+    return machine.config_home / "systemd" / "user"
+
+
+def _notes(machine: Machine) -> Iterator[str]:
+    """Without linger a user's manager, and so the timer, lives only as long as the user is logged in."""
+    shown = machine.run(("loginctl", "show-user", str(machine.uid), "--property=Linger"), b"")
+    if shown.out.strip() != b"Linger=yes":
+        yield (
+            "It runs only while you are logged in, and what it missed is made up at the next login. For a machine "
+            "that runs without you: `loginctl enable-linger`. A keyring that your login unlocks stays locked then: "
+            "use password_command or systemd credentials."
+        )
+
+
+def _moment(told: str, key: str) -> datetime | None:
+    """``LastTriggerUSec=@1700000000`` in UTC; ``None`` where it says nothing, as before the first run."""
+    found = re.search(rf"^{key}=@(\d+)", told, re.MULTILINE)
+    return datetime.fromtimestamp(int(found[1]), UTC) if found and int(found[1]) else None
+
+
+def _service(task: Task) -> str:
+    return f"""\
+[Unit]
+Description=inboxstats: fetch mail, report, digest
+OnFailure={FAILED}
+
+[Service]
+Type=oneshot
+ExecStart={_command(*task.nightly)}
+Environment={_quoted(f"PATH={task.path}")}
+# The whole run, waits for a network that is down included; what is complete is kept, the next night goes on.
+TimeoutStartSec=6h
+UMask=0077
+Nice=10
+IOSchedulingClass=idle
+# Partly done: what is missing is listed, and tried again the next night.
+SuccessExitStatus=3
+"""
+
+
+def _failed(task: Task) -> str:
+    return f"""\
+[Unit]
+Description=inboxstats: tell that the nightly run was killed
+
+[Service]
+Type=oneshot
+ExecStart={_command(*task.tell)}
+Environment={_quoted(f"PATH={task.path}")}
+TimeoutStartSec=5min
+UMask=0077
+# It ends with 3 where there is something to tell.
+SuccessExitStatus=3
+"""
+
+
+def _timer(task: Task) -> str:
+    return f"""\
+[Unit]
+Description=inboxstats: every night
+
+[Timer]
+OnCalendar=*-*-* {task.at:%H:%M}:00
+# A night that was slept through is made up.
+Persistent=true
+# Providers do not like everybody at the same second.
+RandomizedDelaySec=15min
+Unit={SERVICE}
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def _command(*words: str) -> str:
+    """A command line as systemd.service(5) reads it. Raises UsageError."""
+    return " ".join(_quoted(word).replace("$", "$$") for word in words)
+
+
+def _quoted(word: str) -> str:
+    if not word.isprintable():
+        raise UsageError(f"systemd cannot be given {word!r}: it holds a control character. Rename it.")
+    word = word.replace("%", "%%")
+    if _PLAIN.fullmatch(word):
+        return word
+    return '"{}"'.format(word.replace("\\", "\\\\").replace('"', '\\"'))
