@@ -13,7 +13,7 @@ from typing import Protocol
 
 from inboxstats.archive import Archive, MailboxFolder, Owner
 from inboxstats.archive.files import TEMPORARY, storage_errors
-from inboxstats.archive.layout import folder_name, message_key, server_uidvalidity, uid_of
+from inboxstats.archive.layout import folder_name, is_imported, message_key, server_uidvalidity, uid_of
 from inboxstats.archive.verify import Checked, Finding, Kind, check, readers
 from inboxstats.errors import ExitCode, InboxstatsError, ServerRefusalError, UnreadableAnswerError, UsageError
 from inboxstats.globs import matches
@@ -224,7 +224,7 @@ def _compared(
         missing=tuple(key for key in wanted if key not in new),
         new=len(new),
         sizes=tuple(key for key, size in here if stored[key].size() != size),
-        gone=len(stored.keys() - listing.keys()),
+        gone=sum(key not in listing and not is_imported(key) for key in stored),
     )
 
 

@@ -24,6 +24,7 @@ from inboxstats.mail import Mailbox
 
 __all__ = [
     "FORMAT",
+    "UNPROVED",
     "Archive",
     "DailyBudget",
     "MailboxFolder",
@@ -48,6 +49,10 @@ class Owner:
 
     def __str__(self) -> str:
         return f"{self.user} at {self.host}"
+
+
+UNPROVED = Owner("", "")
+"""Of an account into which mail was imported, and which no login has proved yet: the first one to do so has it."""
 
 
 def is_archive(path: Path) -> bool:
@@ -119,13 +124,13 @@ class Archive:
         `may_join`: a new account may come to an archive that others own already. Raises UsageError.
         """
         known = self.owners.get(account)
-        if known not in (None, owner):
+        if known not in (None, UNPROVED, owner):
             raise UsageError(
                 f"The account {account!r} of the archive {self.path} is {known}, not {owner}. "
                 "Give the account another name, or choose another archive with --archive."
             )
         same = [name for name, other in self.owners.items() if other == owner and name != account]
-        if known is None and same:
+        if known != owner and same:
             raise UsageError(
                 f"The archive {self.path} has the mail of {owner} already, as the account {same[0]!r}. Give the "
                 f"account that name ([accounts.{_quoted(same[0])}] in config.toml), or choose another archive with "

@@ -14,6 +14,10 @@ from inboxstats.mail import MessageKey
 BUCKET_SIZE = 1000
 """UIDs a folder: few enough for every file system, many enough for one fsync of the folder to serve many files."""
 
+IMPORTED = 2**62
+"""The UIDVALIDITY of messages that no server numbered, but `inboxstats import`: far above all that a server's become
+(`next_generation`), so that neither is ever taken for the other."""
+
 LONGEST_NAME = 150
 """Encoded names are cut here, well below the 255 bytes that file systems allow."""
 
@@ -66,6 +70,11 @@ def uid_of(key: MessageKey) -> int:
 def server_uidvalidity(key: MessageKey) -> int:
     """The UIDVALIDITY in a key as the server gave it."""
     return as_given(int(key.partition("-")[0]))
+
+
+def is_imported(key: MessageKey) -> bool:
+    """Whether a message came from a file of the user, not from a server."""
+    return int(key.partition("-")[0]) == IMPORTED
 
 
 def as_given(uidvalidity: int) -> int:

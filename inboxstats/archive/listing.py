@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inboxstats.archive import parquet
-from inboxstats.archive.layout import message_key
+from inboxstats.archive.layout import IMPORTED, message_key
 from inboxstats.archive.parquet import UNKNOWN, Integers, Texts
 from inboxstats.mail import MessageInfo, MessageKey
 
@@ -348,6 +348,17 @@ def merge(before: Iterable[Generation], current: Listing) -> list[Generation]:
     if after:
         found.append(Generation(after, bytes(gone)))
     return sorted(found, key=lambda generation: generation.listing.uidvalidity)
+
+
+def merge_imported(before: Iterable[Generation], imported: Listing) -> list[Generation]:
+    """The generations with what is known of more imported messages. All imported ones are gone: no server has them."""
+    others = []
+    for generation in before:
+        if generation.listing.uidvalidity == IMPORTED:
+            imported = generation.listing.updated(imported)
+        else:
+            others.append(generation)
+    return [*others, Generation(imported, b"\1" * len(imported))]
 
 
 def present(generations: Iterable[Generation]) -> Listing:

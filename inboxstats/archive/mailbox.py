@@ -24,7 +24,8 @@ from inboxstats.archive.files import (
     write_whole,
 )
 from inboxstats.archive.headers import Headers
-from inboxstats.archive.layout import message_key, message_path
+from inboxstats.archive.known import KnownDigests
+from inboxstats.archive.layout import IMPORTED, message_key, message_path
 from inboxstats.archive.listing import LARGEST_UID, Listing, absent
 from inboxstats.archive.stored import Stored, path_of, scan
 from inboxstats.mail import Content, Location, Mailbox, MessageInfo, MessageKey
@@ -192,6 +193,22 @@ class MailboxFolder:
         sample = [[compact.uids[place], compact.instants[place], compact.sizes[place]] for place in places]
         if state != self.state() or sample != self._record().get("sample"):
             self._note(status=asdict(state), sample=sample)
+
+    def note_imported(self, imported: Listing) -> None:
+        """Keep what is known of imported messages, beside what the server says of its own. Raises StorageError."""
+        before = self._content("listing.parquet")
+        after = listing.to_bytes(listing.merge_imported(listing.read(before) or (), imported))
+        if after != before:
+            write_state(self.path / "listing.parquet", after, fsync=self._fsync)
+
+    def imported(self) -> KnownDigests:
+        """The UIDs of all messages that were ever imported, by SHA-256. Raises StorageError."""
+        known = KnownDigests()
+        with storage_errors("read", self._manifest):
+            for row in manifest.rows(self._manifest):
+                if row.uidvalidity == IMPORTED:
+                    known.add(bytes.fromhex(row.sha256), row.uid)
+        return known
 
     def sample(self) -> Listing:
         """A few messages of the last listing, without their flags, from its beginning to its end."""

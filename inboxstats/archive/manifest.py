@@ -196,6 +196,14 @@ def parsed(line: bytes) -> ManifestRow | SetAside | None:
     return None
 
 
+def rows(path: str) -> Iterator[ManifestRow]:
+    """The rows of all messages that were ever stored, one after the other. Raises OSError."""
+    for block in _blocks(path):
+        for line in block.splitlines(keepends=True):
+            if isinstance(row := parsed(line), ManifestRow):
+                yield row
+
+
 def read(path: str) -> list[ManifestRow]:
     """All rows; lines that are torn or no row are passed over, as the files tell the truth. Raises OSError."""
     rows = []

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 from inboxstats.archive.files import TEMPORARY
-from inboxstats.archive.layout import as_given, message_key, message_path
+from inboxstats.archive.layout import IMPORTED, as_given, message_key, message_path
 from inboxstats.archive.listing import LARGEST_UID
 from inboxstats.archive.parquet import Integers
 from inboxstats.mail import MessageKey
@@ -31,7 +31,8 @@ class Stored(AbstractSet[MessageKey]):
     def generation(self, uidvalidity: int) -> int:
         """The latest generation of a UIDVALIDITY: see `layout.next_generation`."""
         first = as_given(uidvalidity)
-        return max((each for each in self.generations if as_given(each) == first), default=first)
+        ours = (each for each in self.generations if as_given(each) == first and each != IMPORTED)
+        return max(ours, default=first)
 
     def __len__(self) -> int:
         return sum(map(len, self.generations.values()))

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from inboxstats import __version__
-from inboxstats.cli import demo, fetch, report, sql, verify
+from inboxstats.cli import demo, fetch, importing, report, sql, verify
 from inboxstats.cli.output import ReaderGone, complain, make_writable
 from inboxstats.errors import ExitCode, InboxstatsError
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("fetch")(fetch.fetch)
+app.command("import")(importing.import_mail)
 app.command("report")(report.report)
 app.command("sql")(sql.sql)
 app.command("verify")(verify.verify)

@@ -1,11 +1,8 @@
 """`inboxstats fetch`: bring what is new from the server into the archive."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,6 +41,7 @@ from inboxstats.cli.output import (
     set_up_logging,
     shows_progress,
 )
+from inboxstats.cli.storage import opened_archive
 from inboxstats.errors import ExitCode, InboxstatsError, UsageError
 from inboxstats.visible import visible
 
@@ -130,7 +128,7 @@ def fetch(
         quiet=quiet,
     )
     rows = []
-    with _opened(archive_path(archive, configuration), fsync=not no_fsync, wait=wait, dry_run=dry_run) as opened:
+    with opened_archive(archive_path(archive, configuration), fsync=not no_fsync, wait=wait, dry_run=dry_run) as opened:
         for job in jobs:
             rows.append(_fetch_one(opened, job, settings))
             if not json:
@@ -139,20 +137,6 @@ def fetch(
     if json:
         say_json({"schema_version": SCHEMA_VERSION, "archive": str(opened.path), "exit_code": code, "accounts": rows})
     raise typer.Exit(code)
-
-
-@contextmanager
-def _opened(path: Path, *, fsync: bool, wait: bool, dry_run: bool) -> Iterator["Archive"]:
-    """The archive, locked before any login; a dry run neither makes nor locks one."""
-    from inboxstats.archive import Archive, check_place, is_archive
-
-    if dry_run:
-        check_place(path)
-        yield Archive.open(path) if is_archive(path) else Archive(path, owners={})
-        return
-    archive = Archive.create(path, fsync=fsync)
-    with archive.lock(wait=wait):
-        yield archive
 
 
 def _fetch_one(archive: "Archive", job: Job, settings: _Settings) -> dict[str, Any]:

@@ -150,6 +150,22 @@ class FetchBar(_Bar):
         self._show(self._messages, size=self._bytes)
 
 
+class ImportBar(_Bar):
+    """An `importing.Watcher`."""
+
+    _messages = _bytes = 0
+
+    def begin(self, mailbox: str) -> None:
+        self._messages = self._bytes = 0
+        self._begin(f"Importing {visible(mailbox)}", None)
+
+    def read(self, messages: int, size: int) -> None:
+        self._messages += messages
+        self._bytes += size
+        if self._messages % 100 == 0:
+            self._show(self._messages, size=self._bytes)
+
+
 class VerifyBar(_Bar):
     """A `verify.Watcher`."""
 

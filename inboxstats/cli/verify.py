@@ -303,6 +303,8 @@ def _of_server(server: dict[str, Any] | None) -> Iterator[str]:
 
 
 def _sentence(finding: dict[str, Any], *, dry_run: bool) -> str:
+    from inboxstats.archive.layout import is_imported
+
     place = f"{finding['mailbox']}: {finding['path']}"
     aside = f" Set aside as {os.path.basename(finding['set_aside'])}" if finding["set_aside"] else ""
     if finding["kind"] == "record":
@@ -310,6 +312,8 @@ def _sentence(finding: dict[str, Any], *, dry_run: bool) -> str:
     match finding["on_server"]:
         case True:
             fate = "the next fetch gets it again"
+        case False if is_imported(finding["key"]):
+            fate = "importing it again restores it"
         case False:
             fate = "the server no longer has it"
         case _:

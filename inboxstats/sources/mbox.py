@@ -15,7 +15,7 @@ from inboxstats.sources.local import plain_listing, read_messages
 
 # It has a time of day and a year, "10:00:00 +0100 2026": a sentence that begins with "From " and that its writer forgot
 # to quote mostly has not.
-_FROM_LINE = re.compile(rb"From [^\r\n]{0,200}\d\d:\d\d[^\r\n]{0,20} \d{4}[^\r\n]{0,100}\r?\n")
+FROM_LINE = re.compile(rb"From [^\r\n]{0,200}\d\d:\d\d[^\r\n]{0,20} \d{4}[^\r\n]{0,100}\r?\n")
 
 
 class Mbox:
@@ -49,13 +49,13 @@ class Mbox:
 def is_mbox(path: Path) -> bool:
     """Whether a file begins as an mbox does. Raises OSError."""
     with open(path, "rb") as file:
-        return _FROM_LINE.match(file.read(400)) is not None
+        return FROM_LINE.match(file.read(400)) is not None
 
 
 def _spans(content: mmap.mmap) -> Iterator[tuple[int, int]]:
     """Where each message begins and ends, without its separator and the blank line before the next one."""
     start: int | None = None
-    for separator in _FROM_LINE.finditer(content):
+    for separator in FROM_LINE.finditer(content):
         if not _behind_blank_line(content, separator.start()):
             continue
         if start is not None:
