@@ -48,6 +48,13 @@ def known_bandwidth(text: str) -> str:
     return text
 
 
+def known_address(text: str) -> str:
+    """The text itself, if it is an address alone, ``local@domain``, that SMTP takes as it is. Raises ValueError."""
+    if re.fullmatch(r"[!#-'*+/-9=?A-Z^-~-]+(\.[!#-'*+/-9=?A-Z^-~-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", text):
+        return text
+    raise ValueError(f"{text!r} is no address; write one like me@example.org")
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -93,9 +100,18 @@ class ParseSettings(_Section):
 
 
 class DigestSettings(_Section):
-    """`[digest]`: who gets the nightly mail."""
+    """`[digest]`: who gets the nightly mail, by which server, and whether its counts are pushed (apprise)."""
 
-    to: str
+    to: Annotated[str, AfterValidator(known_address)] | None = None
+    sender: Annotated[str, AfterValidator(known_address)] | None = Field(default=None, alias="from")
+    smtp_host: Annotated[str, Field(min_length=1)] | None = None
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    smtp_security: Literal["tls", "starttls", "none"] = "tls"
+    smtp_user: Annotated[str, Field(min_length=1)] | None = None
+    smtp_password_command: Names = ()
+    notify: bool = False
+    notify_command: Names = ()
+    quiet_when_nothing: bool = False
 
 
 class Config(_Section):
@@ -169,7 +185,7 @@ def _known_keys(section: list[str]) -> list[str]:
         case ["parse"]:
             return list(ParseSettings.model_fields)
         case ["digest"]:
-            return list(DigestSettings.model_fields)
+            return [field.alias or name for name, field in DigestSettings.model_fields.items()]
         case _:
             return list(Config.model_fields)
 

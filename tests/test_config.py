@@ -32,6 +32,15 @@ message_bytes = 1_000_000
 depth = 10
 [digest]
 to = "me@example.org"
+from = "inboxstats@example.org"
+smtp_host = "smtp.example.org"
+smtp_port = 465
+smtp_security = "tls"
+smtp_user = "me@example.org"
+smtp_password_command = ["pass", "show", "mail/work"]
+notify = true
+notify_command = ["pass", "show", "notify"]
+quiet_when_nothing = true
 """
 
 
@@ -60,7 +69,18 @@ def test_the_documented_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (found.report.out, found.report.formats) == (Path("/home/me/inboxstats"), ("html", "json"))
     assert found.parse.given() == {"message_bytes": 1_000_000, "depth": 10}
     assert found.digest is not None
-    assert found.digest.to == "me@example.org"
+    assert (found.digest.to, found.digest.sender) == ("me@example.org", "inboxstats@example.org")
+    assert (found.digest.smtp_host, found.digest.smtp_port, found.digest.smtp_security) == (
+        "smtp.example.org",
+        465,
+        "tls",
+    )
+    assert (found.digest.smtp_user, found.digest.smtp_password_command) == (
+        "me@example.org",
+        ("pass", "show", "mail/work"),
+    )
+    assert (found.digest.notify, found.digest.notify_command) == (True, ("pass", "show", "notify"))
+    assert found.digest.quiet_when_nothing
 
 
 def test_no_file_is_the_defaults(tmp_path: Path) -> None:
@@ -122,6 +142,17 @@ def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
         (
             "[accounts.a]\nhost = 'h'\nuser = 'u'\ndaily_megabytes = -1\n",
             "FILE, line 4: accounts.a.daily_megabytes: Input should be greater than or equal to 0.",
+        ),
+        (
+            "[digest]\nto = 'me@example.org\\r\\nBcc: you@example.org'\n".replace("'", '"'),
+            "FILE, line 2: digest.to: 'me@example.org\\r\\nBcc: you@example.org' is no address; "
+            "write one like me@example.org.",
+        ),
+        ("[digest]\nform = 'me@example.org'\n", "FILE, line 2: unknown key 'digest.form'. Did you mean 'from'?"),
+        (
+            "[digest]\nsmtp_password = 'hunter2'\n",
+            "FILE, line 2: digest.smtp_password: a password never stands in this file. "
+            "Use password_command, or a keyring.",
         ),
         ("[reports]\nout = 'x'\n", "FILE, line 1: unknown key 'reports'. Did you mean 'report'?"),
     ],

@@ -55,14 +55,16 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Settings:
-    mailboxes: tuple[str, ...]
-    threads: int | None
-    bandwidth: "bandwidths.Bandwidth | None"
-    since: date | None
-    dry_run: bool
-    bar: bool
-    quiet: bool
+class FetchSettings:
+    """What the options say for all accounts of a run; where they say nothing, each account's own settings hold."""
+
+    mailboxes: tuple[str, ...] = ()
+    threads: int | None = None
+    bandwidth: "bandwidths.Bandwidth | None" = None
+    since: date | None = None
+    dry_run: bool = False
+    bar: bool = False
+    quiet: bool = False
 
 
 def fetch(
@@ -118,7 +120,7 @@ def fetch(
     jobs = [adhoc] if adhoc else declared_jobs(configuration, accounts or [], config_path(config))
     for job in jobs:
         refuse_plain_text(job, insecure=insecure)
-    settings = _Settings(
+    settings = FetchSettings(
         mailboxes=("*",) if all_mailboxes else tuple(mailbox or ()),
         threads=threads,
         bandwidth=bandwidth_cap(bandwidth, configuration),
@@ -130,16 +132,16 @@ def fetch(
     rows = []
     with opened_archive(archive_path(archive, configuration), fsync=not no_fsync, wait=wait, dry_run=dry_run) as opened:
         for job in jobs:
-            rows.append(_fetch_one(opened, job, settings))
+            rows.append(fetch_account(opened, job, settings))
             if not json:
-                _tell(rows[-1], settings)
+                tell_fetched(rows[-1], settings)
     code = max(row["exit_code"] for row in rows)
     if json:
         say_json({"schema_version": SCHEMA_VERSION, "archive": str(opened.path), "exit_code": code, "accounts": rows})
     raise typer.Exit(code)
 
 
-def _fetch_one(archive: "Archive", job: Job, settings: _Settings) -> dict[str, Any]:
+def fetch_account(archive: "Archive", job: Job, settings: FetchSettings) -> dict[str, Any]:
     """Fetch an account; what goes wrong is told in the row, so that one account's trouble does not stop the others."""
     began = time.monotonic()
     try:
@@ -150,7 +152,7 @@ def _fetch_one(archive: "Archive", job: Job, settings: _Settings) -> dict[str, A
     return _row(job.name, done, error=done.error, code=done.exit_code, seconds=time.monotonic() - began)
 
 
-def _run(archive: "Archive", job: Job, settings: _Settings, bar: FetchBar) -> "Fetched":
+def _run(archive: "Archive", job: Job, settings: FetchSettings, bar: FetchBar) -> "Fetched":
     from inboxstats import fetch as fetching
     from inboxstats.providers import provider_of
 
@@ -186,7 +188,7 @@ def _row(
     return row
 
 
-def _tell(row: dict[str, Any], settings: _Settings) -> None:
+def tell_fetched(row: dict[str, Any], settings: FetchSettings) -> None:
     """The summary line on stdout, what is missing on stderr."""
     if "listed" in row:
         if not settings.quiet:
