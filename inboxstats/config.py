@@ -142,14 +142,23 @@ def read(path: Path) -> Config:
 
     Raises UsageError with file, line, key and what to write instead; StorageError where the file may not be read.
     """
+    return parsed(text_of(path), path)
+
+
+def text_of(path: Path) -> str:
+    """What stands in the file; nothing where there is none. Raises UsageError, StorageError."""
     try:
-        text = path.read_bytes().decode()
+        return path.read_bytes().decode()
     except FileNotFoundError:
-        return Config()
+        return ""
     except UnicodeDecodeError as problem:
         raise UsageError(f"{path}: not UTF-8 (byte {problem.start}). Save it as UTF-8.") from problem
     except OSError as problem:
         raise StorageError(f"Cannot read {path}: {problem.strerror}. Check its permissions.") from problem
+
+
+def parsed(text: str, path: Path) -> Config:
+    """The configuration that a text says; `path` is for the sentences. Raises UsageError as `read` does."""
     try:
         return Config.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as problem:

@@ -87,6 +87,10 @@ class ArchiveDamagedError(InboxstatsError):
 
 
 class TLSError(InboxstatsError):
-    """No verified channel; nothing secret was sent."""
+    """No verified channel; nothing secret was sent. `fingerprint` is that of the certificate, where one was shown."""
 
     exit_code = ExitCode.TLS
+
+    def __init__(self, sentence: str, *, fingerprint: str | None = None) -> None:
+        super().__init__(sentence)
+        self.fingerprint = fingerprint

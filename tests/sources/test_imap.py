@@ -1,6 +1,8 @@
 """The IMAP source against real servers: Dovecot, GreenMail, and the demo's embedded one."""
 
+import hashlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,7 +18,7 @@ from inboxstats.archive.layout import message_key
 from inboxstats.errors import CredentialsError, NetworkError, ServerRefusalError, TLSError
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 from inboxstats.sources import imap
-from inboxstats.sources.imap import ImapSource, Security, Server
+from inboxstats.sources.imap import Extent, ImapSource, Security, Server
 
 INBOX = Mailbox("INBOX")
 DAY = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -73,6 +75,37 @@ def test_the_status_costs_no_listing(filled: ImapSource) -> None:
     state = filled.status(INBOX)
     assert (state.uidvalidity, state.uidnext, state.messages) == (1_700_000_000, 8, 7)
     assert state.highestmodseq
+
+
+def test_the_extent_of_a_mailbox_is_its_messages_and_their_bytes(filled: ImapSource) -> None:
+    assert filled.extent(INBOX) == Extent(7, sum(map(len, MESSAGES)))
+
+
+def test_a_server_without_status_size_tells_the_messages_alone(greenmail: GreenMail, greenmail_user: Login) -> None:
+    greenmail.deliver(MESSAGES[:2], greenmail_user)
+    opened = source(greenmail_user)
+    assert opened.extent(INBOX) == Extent(2, None)
+    opened.close()
+
+
+@pytest.mark.parametrize(("security", "expected"), [("tls", "TLSv1.3"), ("starttls", "TLSv1.3"), ("none", None)])
+def test_a_channel_is_tried_without_a_login(
+    dovecot: Dovecot,
+    dovecot_user: Login,
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+    security: Security,
+    expected: str | None,
+) -> None:
+    port = dovecot.tls_port if security == "tls" else dovecot.port
+    server = Server("localhost", port, dovecot_user.user, security)
+    if expected:
+        with pytest.raises(TLSError) as refused:
+            ImapSource(server, "").reach()
+        certificate = ssl.PEM_cert_to_DER_cert(certificates.good.path.read_text())
+        assert refused.value.fingerprint == hashlib.sha256(certificate).hexdigest()
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca_file))
+    assert ImapSource(server, "").reach() == expected
 
 
 def test_an_empty_mailbox_has_an_empty_listing(dovecot_user: Login) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import imaplib
 import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
 from typing import Any
@@ -25,7 +26,15 @@ from inboxstats.sources.imap.connection import Connection, Security, Server
 from inboxstats.sources.imap.listing import Selected, usable_uidvalidity
 from inboxstats.sources.imap.pipeline import Pipeline
 
-__all__ = ["ImapSource", "Security", "Server"]
+__all__ = ["Extent", "ImapSource", "Security", "Server"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is in a mailbox: messages, and their bytes, where the server tells."""
+
+    messages: int | None
+    size: int | None
 
 
 class ImapSource:
@@ -53,6 +62,13 @@ class ImapSource:
     def connect(self) -> None:
         """Log in, unless that is done. Raises NetworkError, CredentialsError; TLSError before a secret is sent."""
         self._connection.connect()
+
+    def reach(self) -> str | None:
+        """Whether a verified channel can be had, without a login: TLS's version, ``None`` without TLS.
+
+        Raises NetworkError, TLSError.
+        """
+        return self._connection.reach()
 
     def close(self) -> None:
         """Log out. Never raises."""
@@ -90,6 +106,18 @@ class ImapSource:
         name = self._raw(mailbox)
         with self._connection.conversation(f"tell the status of {mailbox.name!r}") as client:
             return _state(client.folder_status(name, _status_items(client)))
+
+    def extent(self, mailbox: Mailbox) -> Extent:
+        """How much is in a mailbox, in one round trip. Raises NetworkError."""
+        name = self._raw(mailbox)
+        with self._connection.conversation(f"tell the size of {mailbox.name!r}") as client:
+            # RFC 8438; a STATUS without it would have to add up the sizes of all messages.
+            has_size = client.has_capability("STATUS=SIZE") or client.has_capability("IMAP4REV2")
+            answer = client.folder_status(name, ["MESSAGES", "SIZE"] if has_size else ["MESSAGES"])
+        messages, size = answer.get(b"MESSAGES"), answer.get(b"SIZE")
+        return Extent(
+            messages if isinstance(messages, int) else None, size if has_size and isinstance(size, int) else None
+        )
 
     def statuses(self, mailboxes: Sequence[Mailbox]) -> dict[str, MailboxState]:
         """What the server says of mailboxes, by name, as far as it tells of many at once. Raises NetworkError."""

@@ -98,6 +98,17 @@ class Connection:
                     ) from problem
                 raise
 
+    def reach(self) -> str | None:
+        """Open a verified channel, without a login, and close it. Returns the version of TLS, ``None`` without TLS.
+
+        Raises NetworkError, TLSError.
+        """
+        with deadline(LOGIN_SECONDS, self._cut), self._reaching():
+            client = self._channel(verify=True)
+            version = getattr(client._imap.sock, "version", lambda: None)()  # noqa: SLF001 -- there is no public way
+        _hang_up(client)
+        return None if version is None else str(version)
+
     def _opened(self) -> IMAPClient:
         with self._reaching():
             client = self._channel(verify=True)
@@ -177,9 +188,11 @@ class Connection:
         try:
             yield
         except ssl.SSLCertVerificationError as problem:
+            seen = self._shown_certificate()
             raise TLSError(
                 f"The certificate of {server} is not valid: {problem.verify_message.rstrip('.')}. Nothing was sent. "
-                f"Check --host. {self._how_to_pin()}"
+                f"Check --host. {_how_to_pin(seen)}",
+                fingerprint=seen,
             ) from problem
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as problem:
             raise NetworkError(f"{server} hangs up during the TLS handshake. Run again later.") from problem
@@ -201,20 +214,15 @@ class Connection:
                 f"No IMAP conversation with {server}: {problem}. Check --port and --security."
             ) from problem
 
-    def _how_to_pin(self) -> str:
-        """What a user does whose server has a certificate of its own; with its fingerprint, where it shows one."""
+    def _shown_certificate(self) -> str | None:
+        """The fingerprint of the certificate that nobody vouches for; ``None`` where the server shows none."""
         try:
             client = self._channel(verify=False)
             seen = client._imap.certificate()  # noqa: SLF001 -- the Channel
             _hang_up(client)  # it was never more than looked at
         except (InboxstatsError, OSError, imaplib.IMAP4.error):
-            seen = None
-        shown = f" (SHA-256 {spelled(seen)})" if seen else ""
-        return (
-            "For a server of your own, or a bridge on this machine such as Proton Bridge, compare the certificate's "
-            f"fingerprint{shown} with the one that the server itself shows, as anybody could have sent this one, and "
-            f"pin it: --tls-fingerprint {spelled(seen) if seen else 'SHA256'}, or tls_fingerprint in config.toml."
-        )
+            return None
+        return str(seen) if seen else None
 
     def throttling(self, said: str) -> ThrottledError | None:
         """The complaint in what the server said, if it is one about too much work."""
@@ -275,6 +283,16 @@ class Connection:
                 ) from problem
             # The border of one job: imapclient raises whatever its parser meets.
             raise UnreadableAnswerError(f"{self.server} was asked to {doing}, and sent no IMAP: {problem}") from problem
+
+
+def _how_to_pin(seen: str | None) -> str:
+    """What a user does whose server has a certificate of its own; with its fingerprint, where it shows one."""
+    shown = f" (SHA-256 {spelled(seen)})" if seen else ""
+    return (
+        "For a server of your own, or a bridge on this machine such as Proton Bridge, compare the certificate's "
+        f"fingerprint{shown} with the one that the server itself shows, as anybody could have sent this one, and "
+        f"pin it: --tls-fingerprint {spelled(seen) if seen else 'SHA256'}, or tls_fingerprint in config.toml."
+    )
 
 
 def _is_said_by_the_server(problem: BaseException) -> bool:
