@@ -94,3 +94,9 @@ class TLSError(InboxstatsError):
     def __init__(self, sentence: str, *, fingerprint: str | None = None) -> None:
         super().__init__(sentence)
         self.fingerprint = fingerprint
+
+
+class StoppedError(InboxstatsError):
+    """The run was stopped by its caller."""
+
+    exit_code = ExitCode.INTERRUPTED

@@ -13,6 +13,7 @@ from datetime import time as time_of_day
 from difflib import get_close_matches
 from typing import Protocol, TypeVar
 
+from inboxstats.abreast import Stop
 from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner, Snapshot, Stored
 from inboxstats.archive.layout import next_generation
 from inboxstats.archive.listing import Listing, microseconds
@@ -145,6 +146,7 @@ def fetch(
     dry_run: bool = False,
     daily_bytes: int | None = None,
     wait: Callable[[float], None] = time.sleep,
+    stop: Stop | None = None,
 ) -> Fetched:
     """Bring what is new in the chosen mailboxes of an account into the archive.
 
@@ -155,11 +157,14 @@ def fetch(
     since     -- leave out what the server received before that day (UTC)
     daily_bytes -- of bodies, after which the run ends; ``None`` is any amount
     dry_run   -- only say what there is to do, and write nothing
+    stop      -- ends the run from another thread
 
     Raises what keeps the run from beginning: UsageError, NetworkError, CredentialsError, TLSError, StorageError. What
     goes wrong later is told by the result.
     """
     budget = archive.budget(account, daily_bytes) if daily_bytes else None
+    stop = stop or Stop()
+    stop.wakes(source.abort)
     try:
         _begin(source, wait)
         if not dry_run:
@@ -168,8 +173,10 @@ def fetch(
         plan = _Plan()
         connections = [source, *(source.sibling() for _ in range(threads - 1))]
         with Pool(connections, progress=watcher.stored, budget=budget) as pool:
+            stop.wakes(pool.stop)
             statuses = _Statuses(source, names)
             for mailbox in names:
+                stop.check()
                 watcher.listing(mailbox.name)
                 folder = archive.mailbox(account, mailbox)
                 if not _planned(plan, source, folder, statuses, since=since, dry_run=dry_run, wait=wait, pool=pool):

@@ -534,6 +534,7 @@ def test_a_bug_in_a_thread_reaches_the_caller(folder: MailboxFolder) -> None:
 
 def test_an_error_has_an_exit_code() -> None:
     assert {kind.__name__: int(kind("").exit_code) for kind in InboxstatsError.__subclasses__()} == {
+        "StoppedError": 130,
         "UsageError": 2,
         "CredentialsError": 4,
         "NetworkError": 5,

@@ -8,6 +8,7 @@ ARCHIVE/.cache/    what can be made again from the files
 
 import json
 import os
+import threading
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -75,6 +76,7 @@ class Archive:
         self.path = path
         self.owners = owners
         self._fsync = fsync
+        self._admitting = threading.Lock()
 
     @classmethod
     def open(cls, path: Path, *, fsync: bool = True) -> "Archive":
@@ -144,10 +146,16 @@ class Archive:
             )
 
     def admit(self, account: str, owner: Owner) -> None:
-        """Note whose mail an account is, once a login has proved it. Raises StorageError."""
-        if self.owners.get(account) != owner:
-            self.owners = {**self.owners, account: owner}
-            _write_owners(self.path, self.owners, fsync=self._fsync)
+        """Note whose mail an account is, once a login has proved it. Several threads may do so.
+
+        Raises UsageError where another account has been given that owner meanwhile, StorageError.
+        """
+        with self._admitting:
+            if self.owners.get(account) != owner:
+                if owner != UNPROVED:
+                    self.check_owner(account, owner, may_join=True)
+                self.owners = {**self.owners, account: owner}
+                _write_owners(self.path, self.owners, fsync=self._fsync)
 
     def mailbox(self, account: str, mailbox: Mailbox) -> MailboxFolder:
         """The folder of a mailbox, which need not be there yet."""

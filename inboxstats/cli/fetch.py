@@ -1,12 +1,15 @@
 """`inboxstats fetch`: bring what is new from the server into the archive."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inboxstats.abreast import Stop, abreast
 from inboxstats.cli.accounts import Job, adhoc_job, declared_jobs, owner_of, port_of, refuse_plain_text, source_of
 from inboxstats.cli.options import (
     Accounts,
@@ -33,6 +36,7 @@ from inboxstats.cli.options import (
 )
 from inboxstats.cli.output import (
     FetchBar,
+    bars,
     complain,
     counted,
     megabytes,
@@ -49,6 +53,7 @@ if TYPE_CHECKING:  # what fetches is imported when there is something to fetch
     from inboxstats import bandwidth as bandwidths
     from inboxstats.archive import Archive
     from inboxstats.fetch import Fetched
+    from inboxstats.sources.imap import ImapSource
 
 SCHEMA_VERSION = 1
 """Of the --json object."""
@@ -129,47 +134,99 @@ def fetch(
         bar=shows_progress(quiet=quiet or json or verbose > 0, no_progress=no_progress),
         quiet=quiet,
     )
-    rows = []
+    rows: list[dict[str, Any]] = [{} for _ in jobs]
     with opened_archive(archive_path(archive, configuration), fsync=not no_fsync, wait=wait, dry_run=dry_run) as opened:
-        for job in jobs:
-            rows.append(fetch_account(opened, job, settings))
+        for number, row in fetch_accounts(opened, jobs, settings):
+            rows[number] = row
             if not json:
-                tell_fetched(rows[-1], settings)
+                tell_fetched(row, settings)
     code = max(row["exit_code"] for row in rows)
     if json:
         say_json({"schema_version": SCHEMA_VERSION, "archive": str(opened.path), "exit_code": code, "accounts": rows})
     raise typer.Exit(code)
 
 
+def fetch_accounts(
+    archive: "Archive", jobs: list[Job], settings: FetchSettings
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Fetch the accounts side by side; the rows as they come, or after the progress bars where somebody sees them.
+
+    What goes wrong is told in the row, so that one account's trouble does not stop the others.
+    """
+    # One after the other, as a person may be asked for passwords.
+    ready = [_ready(archive, job, settings) for job in jobs]
+    stop = Stop()
+    with bars(shown=settings.bar) as place:
+        several = len(jobs) > 1
+        calls = [
+            partial(
+                _fetch_one, archive, job, source, settings, stop,
+                FetchBar(shown=False, beside=place, name=job.name if several else ""),
+            )
+            for job, source in zip(jobs, ready, strict=True)
+        ]  # fmt: skip
+        # An account alone needs no thread of its own.
+        rows = abreast(calls, stop) if several else enumerate(call() for call in calls)
+        held = list(rows) if settings.bar else []
+        yield from rows
+    yield from held
+
+
 def fetch_account(archive: "Archive", job: Job, settings: FetchSettings) -> dict[str, Any]:
-    """Fetch an account; what goes wrong is told in the row, so that one account's trouble does not stop the others."""
+    """The row of one account."""
+    ((_, row),) = fetch_accounts(archive, [job], settings)
+    return row
+
+
+def _ready(archive: "Archive", job: Job, settings: FetchSettings) -> "ImapSource | InboxstatsError":
+    """The account's mail on its server, once it is clear that it belongs here; or why there is none."""
+    try:
+        archive.check_owner(job.name, owner_of(job), may_join=job.declared)
+        return source_of(job, bandwidth=settings.bandwidth, quiet=settings.quiet)
+    except InboxstatsError as problem:
+        return problem
+
+
+def _fetch_one(
+    archive: "Archive",
+    job: Job,
+    source: "ImapSource | InboxstatsError",
+    settings: FetchSettings,
+    stop: Stop,
+    bar: FetchBar,
+) -> dict[str, Any]:
     began = time.monotonic()
     try:
-        with FetchBar(shown=settings.bar) as bar:
-            done = _run(archive, job, settings, bar)
+        if isinstance(source, InboxstatsError):
+            raise source
+        with bar:
+            done = _run(archive, job, source, settings, stop, bar)
     except InboxstatsError as problem:
         return _row(job.name, None, error=problem, code=problem.exit_code, seconds=time.monotonic() - began)
     return _row(job.name, done, error=done.error, code=done.exit_code, seconds=time.monotonic() - began)
 
 
-def _run(archive: "Archive", job: Job, settings: FetchSettings, bar: FetchBar) -> "Fetched":
+def _run(
+    archive: "Archive", job: Job, source: "ImapSource", settings: FetchSettings, stop: Stop, bar: FetchBar
+) -> "Fetched":
     from inboxstats import fetch as fetching
     from inboxstats.providers import provider_of
 
-    account, owner = job.account, owner_of(job)
+    account = job.account
     provider = provider_of(account.host, port_of(account))
-    archive.check_owner(job.name, owner, may_join=job.declared)
     return fetching.fetch(
         archive,
         job.name,
-        owner,
-        source_of(job, bandwidth=settings.bandwidth, quiet=settings.quiet),
+        owner_of(job),
+        source,
         mailboxes=settings.mailboxes or account.mailboxes,
         threads=settings.threads or account.threads or provider.connections,
         watcher=bar,
         since=settings.since,
         dry_run=settings.dry_run,
         daily_bytes=provider.daily_bytes if account.daily_megabytes is None else account.daily_megabytes * 1_000_000,
+        wait=stop.wait,
+        stop=stop,
     )
 
 

@@ -104,28 +104,31 @@ def console(*, stderr: bool = False) -> "Console":
 class _Bar(AbstractContextManager["_Bar"]):
     """A progress bar that counts messages, with their rate and the time left; nothing where nobody looks."""
 
-    def __init__(self, *, shown: bool) -> None:
-        self._progress = _progress() if shown else None
+    def __init__(self, *, shown: bool, beside: "Progress | None" = None, name: str = "") -> None:
+        """`beside` other bars, one of which is named for what it shows."""
+        self._is_beside = beside is not None
+        self._progress = beside or (_progress() if shown else None)
+        self._name = f"{visible(name)}: " if name else ""
         self._task: Any = None
 
     def __enter__(self) -> Self:
-        if self._progress:
+        if self._progress and not self._is_beside:
             self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._progress:
+        if self._progress and not self._is_beside:
             self._progress.stop()
 
     def _begin(self, description: str, total: int | None) -> None:
         if self._progress:
             if self._task is not None:
                 self._progress.remove_task(self._task)
-            self._task = self._progress.add_task(description, total=total, rate="")
+            self._task = self._progress.add_task(self._name + description, total=total, rate="")
 
     def _show(self, done: float, *, size: int = 0) -> None:
         if self._progress:
-            elapsed = self._progress.tasks[-1].elapsed or 0.0
+            elapsed = next((task.elapsed for task in self._progress.tasks if task.id == self._task), None) or 0.0
             rate = f"{done / elapsed:,.0f}/s" if elapsed > 0 else ""
             if size and elapsed > 0:
                 rate += f" {megabytes(size / elapsed)}/s"
@@ -192,6 +195,16 @@ class ParseBar(_Bar):
         if self._task is None:
             self._begin("Parsing", total)
         self._show(done)
+
+
+@contextlib.contextmanager
+def bars(*, shown: bool) -> Iterator["Progress | None"]:
+    """A place for several bars, one below the other; ``None`` where nobody looks."""
+    if not shown:
+        yield None
+        return
+    with _progress() as progress:
+        yield progress
 
 
 def _progress() -> "Progress":

@@ -79,6 +79,10 @@ class Pool:
                 self._abort()
         return self._run.result()
 
+    def stop(self) -> None:
+        """End `run` early; what is complete stays. For another thread to call. Never raises."""
+        self._run.stop()
+
     def __exit__(self, *_: object) -> None:
         if not self._ended.is_set():
             self._run.stop()

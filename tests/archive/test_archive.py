@@ -27,9 +27,10 @@ def test_a_new_archive_is_private_and_can_be_opened(tmp_path: Path) -> None:
 def test_owners_are_remembered_whatever_their_names_hold(tmp_path: Path) -> None:
     names = ('we"ird\\näme.\n', "📧 work", "del\x7f", "")
     archive = Archive.create(tmp_path / "a")
-    for name in names:
-        archive.admit(name, ANN)
-    assert Archive.open(tmp_path / "a").owners == dict.fromkeys(names, ANN)
+    owners = {name: Owner("imap.example.org", f"{name}@example.org") for name in names}
+    for name, owner in owners.items():
+        archive.admit(name, owner)
+    assert Archive.open(tmp_path / "a").owners == owners
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
