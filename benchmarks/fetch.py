@@ -174,7 +174,7 @@ def link(name: str, port: int, log: Path) -> Iterator[int]:
         return
     (near,) = free_ports(1)
     options = [str(near), str(port), str(rtt), *([str(rate)] if rate else [])]
-    with running([sys.executable, str(HERE / "link.py"), *options], ready=lambda: greets(near), log=log):
+    with running([sys.executable, "-m", "inboxstats.bench.link", *options], ready=lambda: greets(near), log=log):
         yield near
 
 

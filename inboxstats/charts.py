@@ -62,20 +62,38 @@ LIGHT = Palette(paper="#ffffff", ink="#1d2129", muted="#667080", line="#e3e5e8",
 DARK = Palette(paper="#1b1f26", ink="#e9e7e2", muted="#98a1ad", line="#323843", accent="#7db4de")
 
 
-def svg(draw: Callable[[pd.DataFrame, "Axes"], None], table: pd.DataFrame, palette: Palette, *, width: int) -> bytes:
+Draw = Callable[[pd.DataFrame, "Axes"], None]
+"""Draws a table; it gives the figure its height."""
+
+
+def svg(draw: Draw, table: pd.DataFrame, palette: Palette, *, width: int) -> bytes:
     """The figure that `draw` makes of a table, `width` CSS pixels wide. The same table gives the same bytes."""
+    picture = _drawn(
+        draw, table, palette, width, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+    )
+    return re.sub(r"font-family: [^;\"]+", f"font-family: {_FONTS}", picture.decode()).encode()
+
+
+def png(draw: Draw, table: pd.DataFrame, palette: Palette, *, width: int) -> bytes:
+    """The same figure for programs that show no SVG, on paper of its own, two pixels for a CSS pixel."""
+    return _drawn(
+        draw, table, palette, width, format="png", dpi=192, facecolor=palette.paper, bbox_inches="tight", pad_inches=0.1
+    )
+
+
+def _drawn(draw: Draw, table: pd.DataFrame, palette: Palette, width: int, **saved: Any) -> bytes:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    buffer = io.StringIO()
+    buffer = io.BytesIO()
     with mpl.rc_context(_style(palette)), warnings.catch_warnings():
         # Matplotlib measures with its own font, which lacks most scripts; the browser has fonts for them.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         warnings.filterwarnings("ignore", "Matplotlib currently does not support .* natively", UserWarning)
         figure = Figure(figsize=(width / 96, 2.4))
         draw(table, figure.add_axes((0, 0, 1, 1)))
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return re.sub(r"font-family: [^;\"]+", f"font-family: {_FONTS}", buffer.getvalue()).encode()
+        figure.savefig(buffer, **saved)
+    return buffer.getvalue()
 
 
 def _style(palette: Palette) -> dict[Any, object]:
@@ -111,10 +129,10 @@ def ranking(
     numbers = [f"{count:,}" for count in counts]
     if before is not None:
         numbers = [f"{was:,} → {number}" for was, number in zip(before, numbers, strict=False)]
-    _frame(axes, height=_ROW * len(names) + 4, left=_widest(names) + 8, right=_widest(numbers) + 6)
+    frame(axes, height=_ROW * len(names) + 4, left=widest(names) + 8, right=widest(numbers) + 6)
     for number in axes.bar_label(axes.barh(range(len(names)), counts, height=0.66), labels=numbers, padding=4):
         number.set_verticalalignment("center_baseline")  # as those of the axis are
-    axes.set_yticks(range(len(names)), names, color=_setting("text.color"))
+    axes.set_yticks(range(len(names)), names, color=setting("text.color"))
     axes.set_xticks([])
     axes.set_xlim(0, counts.max())
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -144,11 +162,11 @@ def heat_map(axes: "Axes", grid: Counts, *, rows: Sequence[str], columns: Sequen
     from matplotlib.colors import LinearSegmentedColormap
 
     cells = {
-        "cmap": LinearSegmentedColormap.from_list("", [_setting("axes.edgecolor"), _setting("patch.facecolor")]),
-        "edgecolors": _setting("axes.facecolor"),
+        "cmap": LinearSegmentedColormap.from_list("", [setting("axes.edgecolor"), setting("patch.facecolor")]),
+        "edgecolors": setting("axes.facecolor"),
         "linewidth": 1.5,
     }
-    _frame(axes, height=_ROW * len(rows) + 46, left=_widest(rows) + 8, right=1, bottom=46)
+    frame(axes, height=_ROW * len(rows) + 46, left=widest(rows) + 8, right=1, bottom=46)
     axes.pcolormesh(grid, vmin=0, **cells)
     axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
     axes.set_ylim(len(rows), 0)
@@ -162,7 +180,7 @@ def heat_map(axes: "Axes", grid: Counts, *, rows: Sequence[str], columns: Sequen
     scale.pcolormesh(np.arange(7)[np.newaxis], **cells)
     scale.set_xticks([])
     scale.set_yticks([0.5], ["0"])
-    scale.text(7.3, 0.5, most, color=_setting("ytick.color"), va="center")
+    scale.text(7.3, 0.5, most, color=setting("ytick.color"), va="center")
 
 
 def clipped(text: str, room: float) -> str:
@@ -192,7 +210,7 @@ def date_ticks(times: "npt.NDArray[np.datetime64]", *, room: float) -> tuple[lis
     for step in (1, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 6000):
         positions = [int(position) for position in opening if months[position].astype(np.int64) % step == 0]
         labels = [_month_label(months[position].item(), first=position == positions[0]) for position in positions]
-        if len(labels) * (_widest(labels) + 8) <= room:
+        if len(labels) * (widest(labels) + 8) <= room:
             break
     return positions, labels
 
@@ -206,7 +224,7 @@ def _month_label(month: date, *, first: bool) -> str:
 def _columns(axes: "Axes", counts: Counts) -> None:
     few = len(counts) <= 12
     top = 16 if few else 6
-    _frame(axes, height=_HISTOGRAM, left=6 if few else _axis_width(counts.max()), right=6, top=top, bottom=20)
+    frame(axes, height=_HISTOGRAM, left=6 if few else _axis_width(counts.max()), right=6, top=top, bottom=20)
     bars = axes.bar(range(len(counts)), counts, width=0.72)
     axes.set_xlim(-0.6, max(len(counts), 5) - 0.4)
     if few:
@@ -226,7 +244,7 @@ def _area(axes: "Axes", counts: Counts, unit: str) -> None:
     starts = np.arange(len(counts) % step, len(counts), step)
     means = np.add.reduceat(counts, starts) / step
     middles = starts + (step - 1) / 2
-    _frame(axes, height=_HISTOGRAM, left=_axis_width(means.max()), right=14, top=20 if step > 1 else 6, bottom=20)
+    frame(axes, height=_HISTOGRAM, left=_axis_width(means.max()), right=14, top=20 if step > 1 else 6, bottom=20)
     axes.fill_between(middles, means, alpha=0.2, linewidth=0)
     axes.plot(middles, means, linewidth=1.4)
     axes.set_xlim(0, len(counts) - 1)
@@ -251,15 +269,15 @@ def _count_ticks(most: float, *, whole: bool) -> list[float]:
 
 
 def _axis_width(most: float) -> float:
-    return _widest([f"{tick:,.6g}" for tick in _count_ticks(most, whole=False)]) + 8
+    return widest([f"{tick:,.6g}" for tick in _count_ticks(most, whole=False)]) + 8
 
 
 def _every(labels: Sequence[str], room: float) -> int:
     """Each n-th label, so that none touches the next."""
-    return max(1, int(np.ceil(len(labels) * (_widest(labels) + 6) / room)))
+    return max(1, int(np.ceil(len(labels) * (widest(labels) + 6) / room)))
 
 
-def _frame(axes: "Axes", *, height: float, left: float, right: float, top: float = 2, bottom: float = 2) -> None:
+def frame(axes: "Axes", *, height: float, left: float, right: float, top: float = 2, bottom: float = 2) -> None:
     """Gives the figure its height and the axes their margins, in points."""
     width = _width(axes)
     _figure(axes).set_figheight(height / 72)
@@ -284,13 +302,13 @@ def _room(axes: "Axes") -> float:
     return axes.get_position().width * _width(axes)
 
 
-def _setting(name: Any) -> Any:  # not str: matplotlib's stubs want one of its 300 literals
+def setting(name: Any) -> Any:  # not str: matplotlib's stubs want one of its 300 literals
     import matplotlib as mpl
 
     return mpl.rcParams[name]
 
 
-def _widest(texts: Sequence[str]) -> float:
+def widest(texts: Sequence[str]) -> float:
     return max(map(text_width, texts))
 
 

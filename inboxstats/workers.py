@@ -17,8 +17,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import chain, islice
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,11 +32,17 @@ BATCH = 50
 
 _FORKSERVER = "forkserver"
 
+_PRELOADED = ["inboxstats.parse.files"]
+
 PATIENCE = 60.0
 """Seconds without a finished batch until something hangs. A batch of the demo's mail takes 0.04 (measured)."""
 
 DEADLINE = 10.0
 """Seconds for an item that runs alone, with the start of a process, which takes 0.25 (measured)."""
+
+
+_GRACE = 2.0
+"""Seconds that a process beside the program has to end by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,12 @@ class Lost:
     reason: str
 
 
-def warm_up() -> None:
-    """Start the process that workers are forked from, where there is one: it imports what they need meanwhile."""
+def warm_up(*modules: str) -> None:
+    """Start the process that workers are forked from, where there is one: it imports what they need meanwhile.
+
+    modules -- what they need beside our parser; only before the first worker is started
+    """
+    _PRELOADED.extend(module for module in modules if module not in _PRELOADED)
     if _FORKSERVER in multiprocessing.get_all_start_methods():
         _context()
         forkserver.ensure_running()
@@ -133,6 +144,59 @@ def run(
         _end(pool)
 
 
+def together(
+    function: Callable[[Item], Result], items: Sequence[Item], *, engine: Engine, workers: int
+) -> list[Result]:
+    """The function of each item, in order; each is a task of its own. What it raises is raised here.
+
+    For experiments, which want to know which worker has which work: nothing is made good when a process dies.
+    """
+    pool = executor(engine, workers)
+    try:
+        with _without_main():
+            futures = [pool.submit(function, item) for item in items]
+        return [future.result() for future in futures]
+    finally:
+        _end(pool)
+
+
+@contextlib.contextmanager
+def beside(function: Callable[..., None], *arguments: object) -> Iterator[Any]:
+    """What `function` sends first, from a process of its own that runs while the context lasts: a server, say.
+
+    It is called with a pipe, on which it sends one value or an exception, and then ends when nothing more can be read
+    from the pipe: `until_closed`. Raises the exception that it sends.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    context: Any = _context()  # typeshed's base class has no Process
+    process = context.Process(target=_beside, args=(function, theirs, *arguments), daemon=True)
+    try:
+        with _without_main():
+            process.start()
+        theirs.close()
+        sent = ours.recv()
+        if isinstance(sent, BaseException):
+            raise sent
+        yield sent
+    finally:
+        ours.close()
+        if process.pid is not None:
+            process.join(_GRACE)
+            process.kill()
+            process.join()
+
+
+def until_closed(pipe: Connection) -> None:
+    """Wait until the program that reads the other end is done, or dead."""
+    with contextlib.suppress(EOFError, OSError):
+        pipe.recv()
+
+
+def _beside(function: Callable[..., None], pipe: Connection, *arguments: object) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the program closes the pipe
+    function(pipe, *arguments)
+
+
 def _one_by_one(
     function: Callable[[Sequence[Item]], Sequence[Result]], suspects: Iterable[Item], deadline: float
 ) -> Iterator[tuple[Item, Result | Lost]]:
@@ -187,7 +251,7 @@ def _context() -> multiprocessing.context.BaseContext:
     if _FORKSERVER not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context(_FORKSERVER)
-    context.set_forkserver_preload(["inboxstats.parse.files"])
+    context.set_forkserver_preload(_PRELOADED)
     return context
 
 

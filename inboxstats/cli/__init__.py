@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from inboxstats import __version__
-from inboxstats.cli import demo, fetch, importing, report, sql, verify
+from inboxstats.cli import bench, demo, fetch, importing, report, sql, verify
 from inboxstats.cli.output import ReaderGone, complain, make_writable
 from inboxstats.errors import ExitCode, InboxstatsError
 
@@ -35,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(bench.app, name="bench")
 app.command("demo")(demo.demo)
 app.command("fetch")(fetch.fetch)
 app.command("import")(importing.import_mail)

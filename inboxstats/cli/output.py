@@ -207,6 +207,20 @@ def bars(*, shown: bool) -> Iterator["Progress | None"]:
         yield progress
 
 
+class RunsBar(_Bar):
+    """What `bench.timing.measure` calls."""
+
+    def __init__(self, what: str, *, shown: bool) -> None:
+        super().__init__(shown=shown)
+        self._what = what
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._progress:
+            if self._task is None:
+                self._begin(f"Measuring {self._what}", total)
+            self._progress.update(self._task, completed=done)
+
+
 def _progress() -> "Progress":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

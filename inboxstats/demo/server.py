@@ -10,10 +10,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
+from multiprocessing.connection import Connection
 
 from inboxstats.demo.cast import ME
-from inboxstats.demo.mailbox import DemoMessage
+from inboxstats.demo.mailbox import DemoMessage, generate
 from inboxstats.errors import UsageError
+from inboxstats.workers import beside, until_closed
 
 HOST = "127.0.0.1"
 
@@ -26,6 +29,25 @@ class DemoServer:
     user: str
     password: str = field(repr=False)
     host: str = HOST
+
+
+@contextmanager
+def serve_beside(*, messages: int, seed: int, last_day: date) -> Iterator[DemoServer]:
+    """Serves a generated mailbox from a process of its own, which takes no time of this one's threads.
+
+    Raises UsageError where the extra `demo` is not installed.
+    """
+    with beside(_serve_until_closed, messages, seed, last_day) as server:
+        yield server
+
+
+def _serve_until_closed(pipe: Connection, messages: int, seed: int, last_day: date) -> None:
+    try:
+        with serve(generate(messages=messages, seed=seed, last_day=last_day)) as server:
+            pipe.send(server)
+            until_closed(pipe)
+    except UsageError as problem:
+        pipe.send(problem)
 
 
 @contextmanager

@@ -3,12 +3,17 @@
 Delay costs no throughput: a chunk leaves half a round trip after it came, however many are under way. A connection
 opens as late as a handshake would make it. No loss, no window and no slow start: real links are a little slower.
 
-link.py PORT SERVER_PORT RTT_MS [BYTES_PER_SECOND]
+    python -m inboxstats.bench.link PORT SERVER_PORT RTT_MS [BYTES_PER_SECOND]
 """
 
 import asyncio
 import sys
+from multiprocessing.connection import Connection
 from typing import cast
+
+from inboxstats.workers import until_closed
+
+HOST = "127.0.0.1"
 
 PIECE = 16_384
 ROOM = 16_000_000
@@ -81,19 +86,34 @@ class Client(End):
         server = End(self.rtt, self.server_rate)
         server.other, self.other = self, server
         try:
-            await self.loop.create_connection(lambda: server, "127.0.0.1", self.server_port)
+            await self.loop.create_connection(lambda: server, HOST, self.server_port)
         except OSError:
             self.transport.close()
             return
         self.transport.resume_reading()
 
 
-async def serve(port: int, server_port: int, rtt_ms: float, rate: float | None) -> None:
+async def _listening(port: int, server_port: int, rtt_ms: float, rate: float | None) -> asyncio.Server:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Client(server_port, rtt_ms / 1000, rate), "127.0.0.1", port)
-    await server.serve_forever()
+    return await loop.create_server(lambda: Client(server_port, rtt_ms / 1000, rate), HOST, port)
+
+
+def serve(pipe: Connection, server_port: int, rtt_ms: float) -> None:
+    """Serves on a port that it sends, until the pipe is closed. For `workers.beside`."""
+
+    async def until_stopped() -> None:
+        server = await _listening(0, server_port, rtt_ms, None)
+        pipe.send(server.sockets[0].getsockname()[1])
+        await asyncio.to_thread(until_closed, pipe)
+        server.close()
+
+    asyncio.run(until_stopped())
+
+
+async def _serve_forever(port: int, server_port: int, rtt_ms: float, rate: float | None) -> None:
+    await (await _listening(port, server_port, rtt_ms, rate)).serve_forever()
 
 
 if __name__ == "__main__":
-    rate = float(sys.argv[4]) if sys.argv[4:] else None
-    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), rate))
+    bytes_a_second = float(sys.argv[4]) if sys.argv[4:] else None
+    asyncio.run(_serve_forever(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), bytes_a_second))
