@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,66 @@ def hanging(numbers: Sequence[int]) -> list[int]:
 def test_each_item_gets_its_result(engine: Engine) -> None:
     items = range(BATCH * 5 + 1)
     assert dict(workers.run(doubled, items, engine=engine, workers=2)) == {item: 2 * item for item in items}
+
+
+def process_id(_: int) -> int:
+    return os.getpid()
+
+
+def halved(number: int) -> int:
+    if number % 2:
+        raise ValueError(f"{number} is odd")
+    return number // 2
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_tasks_of_their_own_keep_their_order_and_raise_what_they_raise(engine: Engine) -> None:
+    assert workers.together(halved, [8, 6, 4], engine=engine, workers=2) == [4, 3, 2]
+    with pytest.raises(ValueError, match="3 is odd"):
+        workers.together(halved, [2, 3], engine=engine, workers=2)
+
+
+def test_tasks_of_their_own_run_in_processes_of_their_own_which_are_gone_afterwards() -> None:
+    ids = set(workers.together(process_id, [1, 2], engine="processes", workers=2))
+    assert os.getpid() not in ids
+    for each in ids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(each, 0)
+
+
+def said_and_waited(pipe: Connection, word: str) -> None:
+    pipe.send((word, os.getpid()))
+    workers.until_closed(pipe)
+
+
+def refused(pipe: Connection) -> None:
+    pipe.send(ValueError("no room"))
+
+
+def deaf(pipe: Connection) -> None:
+    pipe.send(os.getpid())
+    time.sleep(1000)
+
+
+def test_a_process_beside_the_program_lives_as_long_as_its_context() -> None:
+    with workers.beside(said_and_waited, "ready") as (word, process):
+        assert word == "ready"
+        os.kill(process, 0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+def test_what_a_process_beside_the_program_cannot_do_is_raised_here() -> None:
+    with pytest.raises(ValueError, match="no room"), workers.beside(refused):
+        pass
+
+
+def test_a_process_beside_the_program_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_GRACE", 0.1)
+    with workers.beside(deaf) as process:
+        pass
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -18,7 +18,8 @@ def serve(pipe: Connection, delay: float) -> None:
 
 async def _serve(pipe: Connection, delay: float) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):  # who asked has gone
+        # Who asked has gone, or the server ends while they wait.
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await reader.readuntil(b"\r\n\r\n")
             await asyncio.sleep(delay)
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n")

@@ -215,12 +215,12 @@ def _serial(fit: Fit | None, where: str) -> Iterator[str]:
     if fit.error > _POOR_FIT:
         yield f"Amdahl's law does not describe the work {where}: its best fit is off by {fit.error:.0%}."
         return
-    limit = f"no number of workers makes it more than {times(1 / fit.serial_share)} times as fast"
-    share = f"{fit.serial_share:.1%}" if fit.serial_share < 0.1 else f"{fit.serial_share:.0%}"
     if fit.serial_share < 0.001:
         yield f"By Amdahl's law next to nothing of the work {where} stays serial."
-    else:
-        yield f"By Amdahl's law {share} of the work {where} stays serial: {limit}. (The fit is off by {fit.error:.0%}.)"
+        return
+    limit = f"no number of workers makes it more than {times(1 / fit.serial_share)} times as fast"
+    share = f"{fit.serial_share:.1%}" if fit.serial_share < 0.1 else f"{fit.serial_share:.0%}"
+    yield f"By Amdahl's law {share} of the work {where} stays serial: {limit}. (The fit is off by {fit.error:.0%}.)"
 
 
 def lessons(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
@@ -240,11 +240,11 @@ def _winners(outcomes: Sequence[Outcome], modes: Sequence[Mode]) -> str:
         compared_ones = [timing for timing in outcome.timings if timing.name.mode in modes]
         if not compared_ones:
             continue
-        best = min(compared_ones, key=lambda timing: 1 / speedup(outcome, timing).median)
+        better = [timing for timing in compared_ones if _is_faster(outcome, timing.name, timing.against)]
+        best = max(better or compared_ones, key=lambda timing: speedup(outcome, timing).median)
         gain = times(speedup(outcome, best).median)
-        is_faster = _is_faster(outcome, best.name, best.against)
         text = f"{outcome.title.lower()} ({label(outcome.name, best.name)}: {gain} times as fast)"
-        (faster if is_faster else not_faster).append(text)
+        (faster if better else not_faster).append(text)
     if any(outcome.rounds < FEWEST_ROUNDS for outcome in outcomes):
         return "There were too few rounds to say."
     told = f"Here they did with {_listed(faster)}." if faster else "Here they never did."
