@@ -1,9 +1,13 @@
 """The program as a user runs it: another process, a home folder of its own, no secret from this machine."""
 
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +47,47 @@ class Inboxstats:
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def at_terminal(
+        self, *arguments: str, answers: Sequence[tuple[str, str]] = (), **environment: str
+    ) -> tuple[Done, list[str]]:
+        """Run at a terminal of 100 columns where a person answers: each answer once its question has appeared.
+
+        stdin and stderr are the terminal; `err` is what appeared there. Second: the questions that were never asked.
+        """
+        leader, follower = os.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+
+        def own_the_terminal() -> None:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # getpass asks the controlling terminal
+
+        process = subprocess.Popen(
+            [sys.executable, "-m", "inboxstats", *arguments],
+            env=self.environment(**environment),
+            stdin=follower,
+            stdout=subprocess.PIPE,
+            stderr=follower,
+            start_new_session=True,
+            preexec_fn=own_the_terminal,
+        )
+        os.close(follower)
+        waiting = list(answers)
+        appeared = seen = ""
+        while True:
+            try:
+                data = os.read(leader, 4096)
+            except OSError:  # EIO: nobody has the other end any more
+                break
+            if not data:
+                break
+            appeared += data.decode("utf-8", "replace")
+            while waiting and waiting[0][0] in appeared[len(seen) :]:
+                seen = appeared
+                os.write(leader, waiting.pop(0)[1].encode() + b"\n")
+        out, _ = process.communicate(timeout=240)
+        os.close(leader)
+        done = Done(process.returncode, out.decode(), appeared.replace("\r\n", "\n"))
+        return done, [question for question, _ in waiting]
 
     def start(self, *arguments: str, password: str | None = None, **environment: str) -> "subprocess.Popen[str]":
         """Start, for a test that interrupts it; SIGINT reaches it even where the tests' own is ignored."""

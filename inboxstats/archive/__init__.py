@@ -8,6 +8,7 @@ ARCHIVE/.cache/    what can be made again from the files
 
 import json
 import os
+import shutil
 import threading
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -156,6 +157,24 @@ class Archive:
                     self.check_owner(account, owner, may_join=True)
                 self.owners = {**self.owners, account: owner}
                 _write_owners(self.path, self.owners, fsync=self._fsync)
+
+    def forget(self, account: str) -> None:
+        """Delete the mail of an account, and all that was made from mail: hold `lock()`. Raises StorageError.
+
+        One that was interrupted is finished by the next call.
+        """
+        folder = self.path / folder_name(account)
+        doomed = folder.with_name(f".{folder.name}{TEMPORARY}")
+        with storage_errors("delete", folder):
+            if doomed.exists():
+                shutil.rmtree(doomed)
+            if folder.exists():
+                folder.rename(doomed)  # so that no run takes what is half deleted for an account
+                shutil.rmtree(doomed)
+            if self.cache.exists():
+                shutil.rmtree(self.cache)
+        self.owners = {name: owner for name, owner in self.owners.items() if name != account}
+        _write_owners(self.path, self.owners, fsync=self._fsync)
 
     def mailbox(self, account: str, mailbox: Mailbox) -> MailboxFolder:
         """The folder of a mailbox, which need not be there yet."""

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from inboxstats import __version__
-from inboxstats.cli import bench, demo, fetch, importing, report, sql, verify
+from inboxstats.cli import account, bench, demo, fetch, importing, report, sql, verify
 from inboxstats.cli.output import ReaderGone, complain, make_writable
 from inboxstats.errors import ExitCode, InboxstatsError
 
@@ -36,6 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(bench.app, name="bench")
+app.add_typer(account.app, name="account")
 app.command("demo")(demo.demo)
 app.command("fetch")(fetch.fetch)
 app.command("import")(importing.import_mail)

@@ -1,12 +1,12 @@
 """Which accounts a command is about: one that its options describe, or those of config.toml."""
 
 import re
-import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from inboxstats.cli.asking import secret_asker
 from inboxstats.cli.output import complain
 from inboxstats.errors import UsageError
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:  # pydantic takes 70 ms; what speaks to a server is imported w
     from inboxstats.archive import Owner
     from inboxstats.bandwidth import Bandwidth
     from inboxstats.config import Account, Config
-    from inboxstats.sources.imap import ImapSource
+    from inboxstats.credentials import Login, Way
+    from inboxstats.sources.imap import ImapSource, Server
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,14 @@ def adhoc_job(
         user=user,
         port=port,
         security=security,
-        tls_fingerprint=_fingerprint(tls_fingerprint),
+        tls_fingerprint=fingerprint_option(tls_fingerprint),
         password_command=command,
     )
     return Job(user if "@" in user else f"{user}@{host}", account, declared=False)
 
 
-def _fingerprint(text: str | None) -> str | None:
+def fingerprint_option(text: str | None) -> str | None:
+    """What --tls-fingerprint says, as config.toml has it. Raises UsageError."""
     from inboxstats.config import known_fingerprint
 
     try:
@@ -78,7 +80,9 @@ def _fingerprint(text: str | None) -> str | None:
 def declared_jobs(config: "Config", wanted: list[str], path: Path) -> list[Job]:
     """The accounts of config.toml (at `path`) that are wanted, or all. Raises UsageError."""
     if not config.accounts:
-        raise UsageError(f"There is no account. Give --host and --user, or write [accounts.NAME] into {path}.")
+        raise UsageError(
+            f"There is no account. `inboxstats account add` writes one into {path}; or give --host and --user."
+        )
     if unknown := [name for name in wanted if name not in config.accounts]:
         raise UsageError(f"{path} has no account {unknown[0]!r}. There are: {', '.join(config.accounts)}.")
     names = list(dict.fromkeys(wanted)) or list(config.accounts)
@@ -87,10 +91,15 @@ def declared_jobs(config: "Config", wanted: list[str], path: Path) -> list[Job]:
 
 def refuse_plain_text(job: Job, *, insecure: bool) -> None:
     """A password goes in the clear to this machine alone, unless the user insists. Raises UsageError."""
-    host = job.account.host
-    if job.account.security == "none" and job.account.tls_fingerprint is not None:
+    account = job.account
+    refuse_plain_text_to(account.host, account.security, account.tls_fingerprint, insecure=insecure)
+
+
+def refuse_plain_text_to(host: str, security: str, tls_fingerprint: str | None, *, insecure: bool) -> None:
+    """`refuse_plain_text` for a server that is no account yet."""
+    if security == "none" and tls_fingerprint is not None:
         raise UsageError("--tls-fingerprint pins a certificate, and --security none uses none. Use tls or starttls.")
-    if job.account.security == "none" and not insecure and not _is_loopback(host):
+    if security == "none" and not insecure and not _is_loopback(host):
         raise UsageError(
             f"--security none would send the password to {host} for everyone to read. Use tls or starttls; "
             "if you must, say --insecure."
@@ -111,34 +120,32 @@ def port_of(account: "Account") -> int:
     return account.port or DEFAULT_PORTS[account.security]
 
 
+def server_of(account: "Account") -> "Server":
+    """Where the account's mail is, and as whom to log in."""
+    from inboxstats.sources.imap import Server
+
+    return Server(account.host, port_of(account), account.user, account.security, account.tls_fingerprint)
+
+
+def login_of(job: Job) -> "Login":
+    """Whose secret is wanted."""
+    from inboxstats.credentials import Login
+
+    return Login(job.account.host, job.account.user, job.name, job.account.password_command, is_only=job.of == 1)
+
+
 def source_of(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: bool) -> "ImapSource":
     """The account's mail on its server, not connected yet. Raises CredentialsError."""
-    from inboxstats.credentials import Login, password_for
-    from inboxstats.sources.imap import ImapSource, Server
-
-    account = job.account
-    password = password_for(
-        Login(account.host, account.user, job.name, account.password_command, is_only=job.of == 1),
-        ask=_ask(),
-        warn=(lambda _: None) if quiet else complain,
-    )
-    server = Server(account.host, port_of(account), account.user, account.security, account.tls_fingerprint)
-    return ImapSource(server, password, bandwidth)
+    return source_and_way(job, bandwidth=bandwidth, quiet=quiet)[0]
 
 
-def _ask() -> Any:
-    """A prompt, where there is a person to answer it."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return None
-    from getpass import getpass
+def source_and_way(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: bool) -> tuple["ImapSource", "Way"]:
+    """The account's mail on its server, not connected yet, and where its secret came from. Raises CredentialsError."""
+    from inboxstats.credentials import secret_for
+    from inboxstats.sources.imap import ImapSource
 
-    def ask(prompt: str) -> str:
-        try:
-            return getpass(prompt, stream=sys.stderr)
-        except EOFError:  # Ctrl-D
-            return ""
-
-    return ask
+    secret = secret_for(login_of(job), ask=secret_asker(), warn=(lambda _: None) if quiet else complain)
+    return ImapSource(server_of(job.account), secret.text, bandwidth), secret.way
 
 
 def _is_loopback(host: str) -> bool:

@@ -117,6 +117,13 @@ def config_path(given: Path | None) -> Path:
     return given
 
 
+def writable_config_path(given: Path | None) -> Path:
+    """Where config.toml is or will be."""
+    from inboxstats.config import default_path
+
+    return default_path() if given is None else given
+
+
 def read_config(given: Path | None) -> "Config":
     """The configuration. Raises UsageError, StorageError."""
     from inboxstats import config
