@@ -13,7 +13,20 @@ from typing import Annotated, NoReturn
 import typer
 
 from inboxstats import __version__
-from inboxstats.cli import account, bench, demo, fetch, importing, report, sql, verify
+from inboxstats.cli import (
+    account,
+    bench,
+    demo,
+    digest,
+    fetch,
+    importing,
+    nightly,
+    report,
+    schedule,
+    sql,
+    status,
+    verify,
+)
 from inboxstats.cli.output import ReaderGone, complain, make_writable
 from inboxstats.errors import ExitCode, InboxstatsError
 
@@ -43,6 +56,10 @@ app.command("import")(importing.import_mail)
 app.command("report")(report.report)
 app.command("sql")(sql.sql)
 app.command("verify")(verify.verify)
+app.command("nightly")(nightly.nightly)
+app.command("digest")(digest.digest)
+app.command("status")(status.status)
+app.add_typer(schedule.app, name="schedule")
 
 
 class Stopped(BaseException):

@@ -99,7 +99,7 @@ def refuse_plain_text_to(host: str, security: str, tls_fingerprint: str | None, 
     """`refuse_plain_text` for a server that is no account yet."""
     if security == "none" and tls_fingerprint is not None:
         raise UsageError("--tls-fingerprint pins a certificate, and --security none uses none. Use tls or starttls.")
-    if security == "none" and not insecure and not _is_loopback(host):
+    if security == "none" and not insecure and not is_loopback(host):
         raise UsageError(
             f"--security none would send the password to {host} for everyone to read. Use tls or starttls; "
             "if you must, say --insecure."
@@ -148,7 +148,8 @@ def source_and_way(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: boo
     return ImapSource(server_of(job.account), secret.text, bandwidth), secret.way
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

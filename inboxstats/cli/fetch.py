@@ -172,12 +172,6 @@ def fetch_accounts(
     yield from held
 
 
-def fetch_account(archive: "Archive", job: Job, settings: FetchSettings) -> dict[str, Any]:
-    """The row of one account."""
-    ((_, row),) = fetch_accounts(archive, [job], settings)
-    return row
-
-
 def _ready(archive: "Archive", job: Job, settings: FetchSettings) -> "ImapSource | InboxstatsError":
     """The account's mail on its server, once it is clear that it belongs here; or why there is none."""
     try:
@@ -250,18 +244,23 @@ def tell_fetched(row: dict[str, Any], settings: FetchSettings) -> None:
     if "listed" in row:
         if not settings.quiet:
             say(_summary(row, dry_run=settings.dry_run))
-        troubles = [f"{each['mailbox']}, {each['key']}: not fetched: {each['reason']}" for each in row["failed"]]
-        troubles += [
-            f"{each['mailbox']}: the server says empty; kept {counted(each['kept'], 'message')}."
-            for each in row["emptied"]
-        ]
-        troubles += [f"{each['mailbox']}: {each['reason']}" for each in row["troubles"] + row["warnings"]]
-        for trouble in troubles:  # on one line, though a mailbox's name may hold line breaks
-            complain(visible(f"{row['account']}: {trouble}"))
-        if row["left"]:
-            complain(f"{row['account']}: {counted(row['left'], 'message')} not fetched yet; run again.")
+        for trouble in troubles_of(row):
+            complain(f"{row['account']}: {trouble}")
     if row["error"]:
         complain(f"{row['account']}: {row['error']}")
+
+
+def troubles_of(row: dict[str, Any]) -> list[str]:
+    """What is missing of an account and what its user should know, a sentence each, its error apart."""
+    if "listed" not in row:
+        return []
+    found = [f"{each['mailbox']}, {each['key']}: not fetched: {each['reason']}" for each in row["failed"]]
+    found += [
+        f"{each['mailbox']}: the server says empty; kept {counted(each['kept'], 'message')}." for each in row["emptied"]
+    ]
+    found += [f"{each['mailbox']}: {each['reason']}" for each in row["troubles"] + row["warnings"]]
+    found += [f"{counted(row['left'], 'message')} not fetched yet; run again."] if row["left"] else []
+    return [visible(trouble) for trouble in found]  # on one line, though a mailbox's name may hold line breaks
 
 
 def _summary(row: dict[str, Any], *, dry_run: bool) -> str:

@@ -48,6 +48,12 @@ def say(text: str) -> None:
         sys.stdout.write(visible(text) + "\n")
 
 
+def say_lines(text: str) -> None:
+    """Lines of result on stdout; none where there are none."""
+    for line in text.splitlines():
+        say(line)
+
+
 def say_text(text: str) -> None:
     """A result for programs, which is UTF-8 whatever the terminal's encoding is."""
     with stdout_errors():

@@ -5,6 +5,7 @@ A run is written under a temporary name and renamed when it is complete, so an i
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,9 @@ LATEST = "latest"
 
 STAGING = ".inboxstats-"
 """How what is not complete begins, and TEMPORARY is its end: nobody else's files look so, and these may be swept."""
+
+_RUN = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}Z)(?:-(\d+))?", re.ASCII)
+"""A run's folder."""
 
 COPY = ".inboxstats-copy"
 """Lies in a `latest` that is a copy of a run, and so ours to replace."""
@@ -95,6 +99,36 @@ def _point_latest(folder: Path) -> None:
         latest.rename(stale)  # only a link replaces a link in one step
     fresh.replace(latest)
     _sweep(folder.parent)
+
+
+def prune(out: Path, keep: int) -> list[Path]:
+    """Removes all but the latest `keep` runs, and never the one that `latest` is; returns those that went.
+
+    What has another name than a run's is nobody's to remove. Raises StorageError.
+    """
+    if not out.is_dir():
+        return []
+    with storage_errors("remove old reports from", out), _alone_in(out):
+        _sweep(out)
+        latest = (out / LATEST).resolve()
+        runs = sorted((path for path in out.iterdir() if _is_run(path)), key=_age)
+        old = [path for path in runs[: max(0, len(runs) - keep)] if path != latest]
+        for number, path in enumerate(old):
+            # Renamed first: one that is interrupted leaves no half report.
+            path.rename(out / f"{STAGING}old-{number}{TEMPORARY}")
+        _sweep(out)
+    return old
+
+
+def _is_run(path: Path) -> bool:
+    return _RUN.fullmatch(path.name) is not None and path.is_dir() and not path.is_symlink()
+
+
+def _age(path: Path) -> tuple[str, int]:
+    """By time, then by the number that a second run of the same second has."""
+    found = _RUN.fullmatch(path.name)
+    assert found is not None
+    return found[1], int(found[2] or 1)
 
 
 def _sweep(out: Path) -> None:

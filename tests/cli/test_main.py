@@ -14,14 +14,20 @@ def test_help_names_the_commands_and_the_exit_codes(inboxstats: Inboxstats) -> N
     done = inboxstats("--help")
     text = " ".join(done.out.split())
     assert done.code == 0
-    for command in ("account", "bench", "demo", "fetch", "report", "sql"):
+    for command in ("account", "bench", "demo", "digest", "fetch", "nightly", "report", "schedule", "sql", "status"):
         assert command in text
     for code in (code for code in ExitCode if code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)):
         assert f"{code.value} " in text
     assert "130/143 interrupted" in text
 
 
-@pytest.mark.parametrize("command", ["account add", "account remove", "bench", "demo", "fetch", "report", "sql"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("account add", "account remove", "bench", "demo", "digest", "fetch", "nightly", "report"),
+        *("schedule install", "schedule status", "schedule remove", "sql", "status"),
+    ],
+)
 def test_each_command_has_help(inboxstats: Inboxstats, command: str) -> None:
     done = inboxstats(*command.split(), "--help")
     assert (done.code, done.err) == (0, "")

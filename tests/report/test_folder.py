@@ -154,3 +154,31 @@ print([name for name in ("matplotlib", "jinja2") if name in sys.modules])
 
 def _files(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_old_runs_go_and_the_latest_and_what_is_not_ours_stay(tmp_path: Path) -> None:
+    runs = [
+        "2026-11-01T023000Z",
+        "2026-11-02T023000Z",
+        "2026-11-02T023000Z-2",
+        "2026-11-02T023000Z-10",
+        "2026-11-03T023000Z",
+    ]
+    others = ["2026-11-01", "2026-11-01T023000Z.backup", "mine"]
+    for name in (*runs, *others):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "report.json").touch()
+    (tmp_path / "2026-10-01T023000Z").write_text("a file of the user")
+    (tmp_path / "latest").symlink_to(runs[0])  # somebody has turned it back
+    assert [path.name for path in folder.prune(tmp_path, 2)] == runs[1:3]
+    left = sorted(path.name for path in tmp_path.iterdir() if path.name != ".lock")
+    assert left == sorted([runs[0], *runs[3:], *others, "2026-10-01T023000Z", "latest"])
+    assert folder.prune(tmp_path, 5) == []
+    assert folder.prune(tmp_path / "none", 1) == []
+
+
+def test_a_run_that_was_removed_halfway_is_swept(tmp_path: Path) -> None:
+    (tmp_path / ".inboxstats-old-0.part").mkdir()
+    (tmp_path / ".inboxstats-old-0.part" / "report.html").touch()
+    folder.prune(tmp_path, 1)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
