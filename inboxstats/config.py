@@ -164,12 +164,13 @@ def parsed(text: str, path: Path) -> Config:
     except tomllib.TOMLDecodeError as problem:
         raise UsageError(f"{path}: no valid TOML: {problem}.") from problem
     except ValidationError as problem:
-        raise UsageError("\n".join(_sentence(path, text, error) for error in problem.errors())) from None
+        errors = sorted(problem.errors(), key=lambda error: line_of(text, _keys(error)))
+        raise UsageError("\n".join(_sentence(path, text, error) for error in errors)) from None
 
 
 def _sentence(path: Path, text: str, error: "ErrorDetails") -> str:
-    keys = [part for part in error["loc"] if isinstance(part, str)]
-    place = f"{path}, line {_line(text, keys)}: "
+    keys = _keys(error)
+    place = f"{path}, line {line_of(text, keys)}: "
     key = ".".join(keys)
     if error["type"] == "extra_forbidden":
         if "password" in keys[-1]:
@@ -183,6 +184,10 @@ def _sentence(path: Path, text: str, error: "ErrorDetails") -> str:
     if error["type"] == "tuple_type":
         return f'{place}{key}: write a list, as in ["one", "two"].'
     return f"{place}{key}: {error['msg'].removeprefix('Value error, ')}."
+
+
+def _keys(error: "ErrorDetails") -> list[str]:
+    return [part for part in error["loc"] if isinstance(part, str)]
 
 
 def _known_keys(section: list[str]) -> list[str]:
@@ -199,7 +204,7 @@ def _known_keys(section: list[str]) -> list[str]:
             return list(Config.model_fields)
 
 
-def _line(text: str, keys: list[str]) -> int:
+def line_of(text: str, keys: list[str]) -> int:
     """The line where a key stands, else that of its section, else 1: tomllib keeps no positions."""
     section: list[str] = []
     best, depth = 1, 0
@@ -218,4 +223,4 @@ def _line(text: str, keys: list[str]) -> int:
 
 def _parts(dotted: str) -> list[str]:
     """``accounts."me@example.org".host`` → its three parts."""
-    return [bare or quoted for quoted, bare in re.findall(r'"([^"]*)"|([^\s."]+)', dotted)]
+    return ["".join(found) for found in re.findall(r"""\"([^"]*)"|'([^']*)'|([^\s."']+)""", dotted)]

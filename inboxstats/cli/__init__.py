@@ -16,8 +16,10 @@ from inboxstats import __version__
 from inboxstats.cli import (
     account,
     bench,
+    config,
     demo,
     digest,
+    doctor,
     fetch,
     importing,
     nightly,
@@ -50,7 +52,9 @@ app = typer.Typer(
 )
 app.add_typer(bench.app, name="bench")
 app.add_typer(account.app, name="account")
+app.add_typer(config.app, name="config")
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("fetch")(fetch.fetch)
 app.command("import")(importing.import_mail)
 app.command("report")(report.report)

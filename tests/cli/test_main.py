@@ -24,8 +24,8 @@ def test_help_names_the_commands_and_the_exit_codes(inboxstats: Inboxstats) -> N
 @pytest.mark.parametrize(
     "command",
     [
-        *("account add", "account remove", "bench", "demo", "digest", "fetch", "nightly", "report"),
-        *("schedule install", "schedule status", "schedule remove", "sql", "status"),
+        *("account add", "account remove", "bench", "config show", "demo", "digest", "doctor", "fetch"),
+        *("nightly", "report", "schedule install", "schedule status", "schedule remove", "sql", "status"),
     ],
 )
 def test_each_command_has_help(inboxstats: Inboxstats, command: str) -> None:
