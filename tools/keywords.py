@@ -17,7 +17,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import pandas as pd
@@ -142,15 +141,15 @@ def stages(data: bytes) -> dict[str, set[str]]:
     return found
 
 
-def _read(data: bytes) -> tuple[Message, list[tuple[str, bytes, str | None]]]:
+def _read(data: bytes) -> tuple[Message, list[text.Part]]:
     """A message, and its parts as the parser reads them."""
-    parts: list[tuple[str, bytes, str | None]] = []
+    parts: list[text.Part] = []
 
-    def noting(given: Iterator[Any]) -> str:
-        parts.extend((kind, octets[: text.LONGEST_PART], charset) for kind, octets, charset in given)
-        return text.written_text(parts)
+    def noting(given: Iterator[text.Part]) -> list[text.Part]:
+        parts.extend(text.read_parts(given))
+        return parts
 
-    with patch.object(parser, "written_text", noting):
+    with patch.object(parser, "read_parts", noting):
         return parse(data), parts
 
 

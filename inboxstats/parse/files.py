@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from inboxstats.mail import HeaderLocation, Location, Message
-from inboxstats.parse import Limits, parse
+from inboxstats.parse import Limits, parse_all
 
 _DEFAULT_LIMITS = Limits()
 
@@ -50,37 +50,77 @@ class Unreadable(NamedTuple):
     reason: str
 
 
+AT_ONCE = 1024 * 1024
+"""Bytes of messages that are parsed together: what is read of the next one stays in the processor's caches."""
+
+
 def read_rows(locations: Sequence[Location], limits: Limits = _DEFAULT_LIMITS) -> list[Row | Unreadable]:
     """A row or a reason for each location, in order. Raises nothing that a file can cause."""
-    return [_read(location, limits) for location in locations]
+    rows: list[Row | Unreadable] = []
+    together: list[_Read | Unreadable] = []
+    size = 0
+    for location in locations:
+        found = _read(location, limits)
+        together.append(found)
+        size += len(found.data) if isinstance(found, _Read) else 0
+        if size > AT_ONCE:
+            rows += _rows(together, limits)
+            together.clear()
+            size = 0
+    return rows + _rows(together, limits)
 
 
-def _read(location: Location, limits: Limits) -> Row | Unreadable:
-    if isinstance(location, HeaderLocation):
-        return _read_header(location, limits)
+class _Read(NamedTuple):
+    """As many of a message's bytes as the parser takes; `size` are all, as far as is known.
+
+    header_alone -- nothing else of it has arrived
+    """
+
+    data: bytes
+    size: int | None
+    header_alone: bool = False
+
+
+def _read(location: Location, limits: Limits) -> _Read | Unreadable:
     most = limits.message_bytes + 1  # one more than the parser takes, so that it notes what it leaves out
     try:
+        if isinstance(location, HeaderLocation):
+            return _read_header(location, limits)
         data = location.read(most)
-        row = row_of(parse(data, limits))
-        return row if len(data) < most else row._replace(size=location.size())
+        return _Read(data, len(data) if len(data) < most else location.size())
     except OSError as problem:
         return Unreadable(problem.strerror or str(problem))
     except MemoryError:
         return Unreadable("too little memory for it")
 
 
-def _read_header(location: HeaderLocation, limits: Limits) -> Row | Unreadable:
+def _read_header(location: HeaderLocation, limits: Limits) -> _Read | Unreadable:
+    """Raises OSError."""
     try:
         data = location.read()
     except FileNotFoundError:  # the text has arrived meanwhile
         return _read(Location(location.text), limits)
     except zlib.error as problem:
         return Unreadable(f"damaged headers, which the next fetch gets again: {problem}")
-    except OSError as problem:
-        return Unreadable(problem.strerror or str(problem))
     # The size in the body's place: without a Message-ID, two messages of equal headers are told apart by it.
-    row = row_of(parse(b"%b%d" % (data, location.message_size or 0), limits))
-    return row._replace(size=location.message_size, attachments=None, language=None, keywords=None, phrases=None)
+    return _Read(b"%b%d" % (data, location.message_size or 0), location.message_size, header_alone=True)
+
+
+def _rows(together: Sequence[_Read | Unreadable], limits: Limits) -> list[Row | Unreadable]:
+    try:
+        messages = iter(parse_all([found.data for found in together if isinstance(found, _Read)], limits))
+    except MemoryError:
+        if len(together) > 1:
+            return [row for found in together for row in _rows([found], limits)]
+        return [Unreadable("too little memory for it")]
+    return [found if isinstance(found, Unreadable) else _row(found, next(messages)) for found in together]
+
+
+def _row(found: _Read, message: Message) -> Row:
+    row = row_of(message)
+    if found.header_alone:
+        return row._replace(size=found.size, attachments=None, language=None, keywords=None, phrases=None)
+    return row if row.size == found.size else row._replace(size=found.size)
 
 
 def row_of(message: Message) -> Row:

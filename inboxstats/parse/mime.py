@@ -133,8 +133,9 @@ class _Boundaries:
         return None
 
 
-def read_body(data: bytes, section: Section, end: int, limits: Limits) -> Body:
-    """All leaves of a message whose header section is read, and which ends at `end`."""
+def read_body(data: bytes, section: Section, limits: Limits) -> Body:
+    """All leaves of a message whose header section is read."""
+    end = len(data)
     if b"content-type" not in section.fields:
         return Body((Leaf(section.fields, "text/plain", section.body, end),), section.defects)
     leaves: list[Leaf] = []

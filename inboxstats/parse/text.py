@@ -81,17 +81,31 @@ _PLAIN = frozenset("aceghijklmnopqrstuvwxyzABCEGHJKLMNPQRTUWXYZ0123456789(\"'")
 """How a line begins that is simply text; most do, so that it is asked first."""
 
 
-def written_text(parts: Iterable[tuple[str, bytes, str | None]]) -> str:
-    """The sender's own text of ``(media type, octets, charset)`` parts, as `mime.texts` gives them."""
-    shown: list[str] = []
+Part = tuple[str, bytes, str | None]
+"""Media type, octets, charset."""
+
+
+def read_parts(parts: Iterable[Part]) -> list[Part]:
+    """As much of the text parts of a message, as `mime.texts` gives them, as is read for its words."""
+    read: list[Part] = []
     left = MOST_READ
     for media_type, octets, charset in parts:
         octets = octets[: min(left, LONGEST_PART)]
-        shown.append(own_text(_shown(media_type, octets, charset)))
+        read.append((media_type, octets, charset))
         left -= len(octets)
         if left <= 0:
             break
-    return "\n\n".join(shown)
+    return read
+
+
+def shown_texts(parts: Iterable[Part]) -> list[str]:
+    """What a reader sees of each part."""
+    return [_shown(*part) for part in parts]
+
+
+def written_text(shown: Iterable[str]) -> str:
+    """The sender's own text in the texts of a message."""
+    return "\n\n".join(map(own_text, shown))
 
 
 def _shown(media_type: str, octets: bytes, charset: str | None) -> str:

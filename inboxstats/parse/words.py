@@ -72,15 +72,43 @@ class Keywords(NamedTuple):
     phrases: tuple[str, ...] = ()
 
 
+class Tokens(NamedTuple):
+    """Lower-cased words in UTF-8: the OPENING, with a mark where a phrase cannot go on, and the rest without marks.
+
+    beginning -- as much of the text as tells its script
+    """
+
+    beginning: str
+    opening: list[bytes]
+    rest: list[bytes]
+
+
+NO_TOKENS = Tokens("", [], [])
+
+
 def keywords(subject: str, text: str) -> Keywords:
     """The keywords of a message, by its decoded subject and its sender's own text."""
+    cut = tokens(subject, text)
+    return chosen(cut, language_of(cut))
+
+
+def tokens(subject: str, text: str) -> Tokens:
+    """The text, below the subject without its marks, in words."""
     whole = f"{bare_subject(subject)} \x01 {text}"
-    opening, rest = _tokens(whole)
-    language = detect(whole[:_CHARACTERS_TO_TELL_THE_LANGUAGE], opening[:_WORDS_TO_TELL_THE_LANGUAGE])
+    return Tokens(whole[:_CHARACTERS_TO_TELL_THE_LANGUAGE], *_tokens(whole))
+
+
+def language_of(cut: Tokens) -> str | None:
+    """The language of a text."""
+    return detect(cut.beginning, cut.opening[:_WORDS_TO_TELL_THE_LANGUAGE])
+
+
+def chosen(cut: Tokens, language: str | None) -> Keywords:
+    """The words of a text that are keywords in its language, and its phrases."""
     known = _vocabulary(language).__getitem__
-    found = list(map(known, opening))
+    found = list(map(known, cut.opening))
     words = dict.fromkeys(found)
-    words.update(dict.fromkeys(map(known, rest)))
+    words.update(dict.fromkeys(map(known, cut.rest)))
     words.pop("", None)
     phrases = dict.fromkeys([f"{first} {second}" for first, second in pairwise(found) if first and second])
     return Keywords(language, tuple(words)[:MOST_WORDS], tuple(phrases))

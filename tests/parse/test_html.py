@@ -43,7 +43,7 @@ def pages_of(data: bytes) -> list[str]:
     runs no scripts, so that it shows what is meant for those who run none."""
     limits = Limits()
     section = read_section(data, start_of_message(data), len(data), limit=limits.header_bytes)
-    leaves = read_body(data, section, len(data), limits).leaves
+    leaves = read_body(data, section, limits).leaves
     pages = [
         decode(content(data, leaf), leaf.content_type().token(b"charset"))
         for leaf in leaves

@@ -19,7 +19,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from inboxstats.parse import message, parse
 from inboxstats.parse.languages import stop_words
-from inboxstats.parse.words import Keywords, bare_subject, keywords
+from inboxstats.parse.words import Keywords, Tokens, bare_subject, keywords, tokens
 from inboxstats.stats.keywords import compute
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -41,12 +41,17 @@ def counted(messages: Iterable[bytes], monkeypatch: pytest.MonkeyPatch) -> list[
     """What became of the messages in Latin letters, as `parse` reads them."""
     found: list[Counted] = []
 
-    def noting(subject: str, text: str) -> Keywords:
+    def counting(subject: str, text: str) -> Keywords:
         result = keywords(subject, text)
         found.append(Counted(f"{bare_subject(subject)}\n{text}", result.language, result.words))
         return result
 
-    monkeypatch.setattr(message, "keywords", noting)
+    def noting(subject: str, text: str) -> Tokens:
+        counting(subject, text)
+        return tokens(subject, text)
+
+    monkeypatch.setattr(message, "tokens", noting)
+    monkeypatch.setattr(message, "keywords", counting)  # of what is looked at again, without its disclaimers
     for data in messages:
         parse(data)
     return [each for each in found if each.text.isascii() or all(map(is_plain, {*each.text.lower()}))]
