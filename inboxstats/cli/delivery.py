@@ -64,6 +64,8 @@ def _sent(
             way()
         except InboxstatsError as problem:
             problems.append(problem)
+    for other in problems[1:]:
+        warn(str(other))
     if problems:
         raise problems[0]
     return "sent" if ways else "off"

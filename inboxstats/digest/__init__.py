@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from inboxstats.collection import Collection
 from inboxstats.dataset import Dataset, Selection, select
 from inboxstats.digest.letters import Letter, read_letters
-from inboxstats.digest.period import Period
+from inboxstats.digest.mailboxes import without_aside
+from inboxstats.digest.period import Period, is_mine
 from inboxstats.digest.senders import NewSender, new_senders
 from inboxstats.digest.waiting import Waiting, files_to_read, knows_sent, waiting
 from inboxstats.digest.weekdays import UnusualDay, unusual_days
@@ -30,7 +31,7 @@ COLUMNS = (
 class Findings:
     """What a digest says.
 
-    messages    -- how many are new, mine among them
+    messages    -- how many are new; my own do not count
     troubles    -- what went wrong in the night, a sentence each
     sent_known  -- mail of mine is in the archive, so that answers are known
     """
@@ -63,7 +64,7 @@ def make(
 ) -> Findings:
     """The findings on a collection, its message table brought up to date first. Raises StorageError."""
     rows = collection.update(engine=engine, columns=COLUMNS).rows
-    data = select(rows, Selection(timezone=timezone))
+    data = select(without_aside(rows, collection), Selection(timezone=timezone))
     files = files_to_read(data, period, mine)
     wanted = set(files)
     locations = {entry.file: entry.location for entry in collection.entries() if entry.file in wanted} if files else {}
@@ -87,7 +88,7 @@ def findings(
     return Findings(
         period=period,
         timezone=data.selection.timezone,
-        messages=int(period.covers(data.messages).sum()),
+        messages=int((period.covers(data.messages) & ~is_mine(data.messages, mine)).sum()),
         senders=new_senders(data, period, mine),
         days=unusual_days(data, period, mine),
         words=newly_rising(data, period, mine),

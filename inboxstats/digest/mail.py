@@ -19,6 +19,9 @@ from inboxstats.visible import visible
 
 PORTS = {"tls": 465, "starttls": 587, "none": 25}
 
+NAME = "[127.0.0.1]"
+"""By which we greet: this machine's own name is nobody's business, and to find it out can take long."""
+
 PATIENCE = 60.0
 """Seconds for each answer of the server."""
 
@@ -125,8 +128,8 @@ def send(message: EmailMessage, server: Outgoing, *, context: ssl.SSLContext | N
 
 def _connected(server: Outgoing, context: ssl.SSLContext) -> smtplib.SMTP:
     if server.security == "tls":
-        return smtplib.SMTP_SSL(server.host, server.port, timeout=PATIENCE, context=context)
-    client = smtplib.SMTP(server.host, server.port, timeout=PATIENCE)
+        return smtplib.SMTP_SSL(server.host, server.port, NAME, timeout=PATIENCE, context=context)
+    client = smtplib.SMTP(server.host, server.port, NAME, timeout=PATIENCE)
     if server.security == "starttls":
         try:
             client.starttls(context=context)
