@@ -10,16 +10,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-import platformdirs
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, Any
 
 from inboxstats.archive import Archive, is_archive
 from inboxstats.archive.files import storage_errors
-from inboxstats.dataset import Selection, select
+from inboxstats.entries import LISTED_BY, Entry
 from inboxstats.errors import UsageError
 from inboxstats.mail import LocalSource, Mailbox
 from inboxstats.parse import Limits
@@ -28,8 +23,12 @@ from inboxstats.sources.eml import EmlTree
 from inboxstats.sources.local import as_text, distinct, without_surrogates
 from inboxstats.sources.maildir import Maildir
 from inboxstats.sources.mbox import Mbox, is_mbox
-from inboxstats.table import LISTING_FIELDS, SCHEMA, Entry, MessageTable, Updated, decoded
+from inboxstats.table import MessageTable, Updated
 from inboxstats.workers import Engine, default_workers
+
+if TYPE_CHECKING:  # heavy: parsing begins without them
+    import pandas as pd
+    import pyarrow as pa
 
 _LOG = logging.getLogger(__name__)
 
@@ -87,60 +86,46 @@ class Collection:
         engine: Engine = "processes",
         workers: int | None = None,
         progress: Callable[[int, int], None] = lambda _parsed, _total: None,
-        columns: Sequence[str] = tuple(SCHEMA.names),
+        columns: Sequence[str] | None = None,
     ) -> Updated:
-        """Parse what is new; the rows of all, with `columns` of the table and those of the listing.
+        """Parse what is new; the rows of all, with `columns` of the table (``None``: all) and those of the listing.
 
         Raises StorageError.
         """
-        wanted = tuple(dict.fromkeys((*_LISTED_BY, *columns)))
+        if columns is None:
+            from inboxstats.schema import SCHEMA
+
+            columns = SCHEMA.names
+        wanted = tuple(dict.fromkeys((*LISTED_BY, *columns)))
         updated = MessageTable(self.cache, self.limits).update(
             self.entries(), engine=engine, worker_count=workers or default_workers(), progress=progress, columns=wanted
         )
         _LOG.info("%d messages, %d of them parsed now; table in %s", len(updated.rows), updated.parsed, self.cache)
-        rows = self._with_listing(updated.rows)
+        from inboxstats.current import with_listing
+
+        rows = with_listing(updated.rows, self._listings())
         unwanted = [name for name in wanted if name not in columns]
         return replace(updated, rows=rows.drop_columns(unwanted))
 
-    def messages(self, **selection: Any) -> pd.DataFrame:
+    def messages(self, **selection: Any) -> "pd.DataFrame":
         """The messages as a typed DataFrame, a row a message, ordered by time: see `dataset.Dataset`.
 
         `selection` are the fields of `dataset.Selection`, as in ``messages(since=date(2026, 1, 1), clock="date")``.
         The first call parses; later ones parse what is new. Raises StorageError.
         """
+        from inboxstats.dataset import select
+        from inboxstats.schema import decoded
+        from inboxstats.selection import Selection
+
         return select(decoded(self.update().rows), Selection(**selection)).messages
 
-    def _with_listing(self, rows: pa.Table) -> pa.Table:
-        listed = self._listed()
-        found = pc.index_in(_identities(rows), value_set=_identities(listed))
-        for column in LISTING_FIELDS:
-            rows = rows.append_column(column, listed[column.name].take(found).cast(column.type))
-        return rows
-
-    def _listed(self) -> pa.Table:
+    def _listings(self) -> "Iterator[tuple[str | None, str, pa.Table]]":
         """What the servers said last of the messages, with account and mailbox."""
-        tables = [_listing_schema().empty_table()]
         for account, source, mailbox, name in self._mailboxes():
             if isinstance(source, ArchivedAccount):
                 table = source.folder(mailbox).listing_table()
                 if table is not None:
-                    for column, value in (("mailbox", name), ("account", account)):
-                        table = table.append_column(column, pa.array([value] * table.num_rows, pa.string()))
-                    tables.append(table.select(_listing_schema().names).cast(_listing_schema()))
-        return pa.concat_tables(tables)
-
-
-def _listing_schema() -> pa.Schema:
-    return pa.schema([*(pa.field(name, pa.string()) for name in ("account", "mailbox", "key")), *LISTING_FIELDS])
-
-
-_LISTED_BY = ("account", "mailbox", "key")
-"""What a row of the listing has in common with the message's."""
-
-
-def _identities(table: pa.Table) -> pa.Array:
-    columns = [pc.fill_null(table[name], "") for name in _LISTED_BY]
-    return pc.binary_join_element_wise(*columns, "\0").combine_chunks()
+                    yield account, name, table
 
 
 def open_collection(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Collection:
@@ -192,5 +177,7 @@ def _mbox_files(root: Path) -> dict[str, Path]:
 
 def _user_cache(path: Path) -> Path:
     """A folder for a path's table: nothing is ever written beside a user's mail."""
+    import platformdirs
+
     digest = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
     return platformdirs.user_cache_path("inboxstats") / f"{digest}"

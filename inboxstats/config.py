@@ -4,7 +4,7 @@ import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # only a type's name
     from pydantic_core import ErrorDetails
 
 Format = Literal["html", "json", "csv"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 DEFAULT_PORTS = {"tls": 993, "starttls": 143, "none": 143}
 

@@ -5,9 +5,8 @@ Takes rows of the message table and gives a Dataset; every statistic is a functi
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import partial
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,53 +14,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from inboxstats.globs import matches
-
-Clock = Literal["received", "date"]
-Duplicates = Literal["merge", "keep"]
-
-SENDER_ZONE = "sender"
-"""The time zone that stands for each sender's own offset."""
-
-COUNTED = (
-    *("file", "account", "mailbox", "size", "fingerprint", "sender", "sender_name", "date", "date_offset", "received"),
-    *("is_reply", "list_id", "has_list_unsubscribe", "attachments", "language", "keywords"),
-)
-"""The columns of the message table that `select` and the statistics read: the others need not be loaded for them."""
+from inboxstats.schema import lists_like
+from inboxstats.selection import SENDER_ZONE, Selection, matches_any
 
 Instants = npt.NDArray[np.datetime64]
 """Microseconds in UTC, NaT where there is none."""
 
+Places = npt.NDArray[np.int64]
+"""Row numbers."""
+
 _FIRST, _END = np.datetime64("1900-01-01", "us"), np.datetime64("2200-01-01", "us")
 _NOT_A_TIME = np.iinfo(np.int64).min
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which messages count, and by which time.
-
-    since, until -- days in `timezone`, both inclusive; a message without a time is in no period
-    accounts, mailboxes -- globs, see `globs.matches`; none means all
-    clock -- ``received``: the internal date, else the top Received header, else Date; ``date``: the Date header alone
-    timezone -- an IANA name, or ``sender`` for the offset of each message's own Date header (UTC where it has none)
-    duplicates -- ``merge`` counts equal fingerprints once, ``keep`` counts each file
-    """
-
-    since: date | None = None
-    until: date | None = None
-    accounts: tuple[str, ...] = ()
-    mailboxes: tuple[str, ...] = ()
-    clock: Clock = "received"
-    timezone: str = "UTC"
-    duplicates: Duplicates = "merge"
-
-    def covers(self, account: str | None, mailbox: str) -> bool:
-        """Whether mail of that account and mailbox is wanted, whatever its time."""
-        return _wanted(account, self.accounts) and _wanted(mailbox, self.mailboxes)
-
-
-def _wanted(name: str | None, globs: Sequence[str]) -> bool:
-    return not globs or (name is not None and any(matches(name, glob) for glob in globs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +51,33 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """The keywords of messages as numbers, which are counted in a tenth of the time of texts.
+
+    lists      -- a list a message, of numbers that point into the vocabulary
+    vocabulary -- texts, each once; some may be of no message
+    """
+
+    lists: pa.ListArray
+    vocabulary: pa.Array
+
+    @property
+    def codes(self) -> npt.NDArray[np.int32]:
+        """The numbers of all the messages' words, one message after the other."""
+        codes: npt.NDArray[np.int32] = self.lists.flatten().to_numpy()
+        return codes
+
+    def of(self, messages: Places) -> "Words":
+        """Those of the messages at some places, in that order."""
+        return Words(self.lists.take(pa.array(messages)), self.vocabulary)
+
+    def texts(self) -> pa.ListArray:
+        """A list of texts a message, of which each is held once; null where there is none."""
+        texts = pa.DictionaryArray.from_arrays(self.lists.values, self.vocabulary)
+        return lists_like(self.lists.offsets, texts, self.lists)
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """What a statistic counts.
 
@@ -96,13 +86,16 @@ class Dataset:
                 ``domain``  what follows the last @ of ``sender``
                 ``when``    datetime64[us, UTC], by the selection's clock; NaT where undated
                 ``local``   datetime64[us] without zone: ``when`` as a clock on the reader's wall shows it
-    phrases  -- those of the messages, of each message once, in several arrays of strings
+    words    -- the keywords of these messages
+    phrases  -- those of the messages, of each message once, in several dictionary arrays: two words a phrase, its first
+                and its second
     """
 
     messages: pd.DataFrame
+    words: Words
     totals: Totals
     selection: Selection
-    phrases: Callable[[], Iterator[pa.Array]]
+    phrases: Callable[[], Iterator[pa.DictionaryArray]]
 
     @property
     def dated(self) -> pd.DataFrame:
@@ -114,7 +107,8 @@ class Dataset:
         """What is known of the messages whose text has arrived: of the others nobody can say what they are about."""
         if not self.totals.headers_only:
             return self
-        return replace(self, messages=self.messages[self.messages["attachments"].notna()])
+        places = np.flatnonzero(self.messages["attachments"].notna())
+        return replace(self, messages=self.messages.iloc[places], words=self.words.of(places))
 
     @property
     def first(self) -> pd.Timestamp | None:
@@ -132,7 +126,7 @@ class Dataset:
 class Phrases(Protocol):
     """Where the phrases of rows are: `table.Phrases`."""
 
-    def of(self, rows: npt.NDArray[np.int64]) -> Iterator[pa.Array]: ...
+    def of(self, rows: Places) -> Iterator[pa.DictionaryArray]: ...
 
 
 def select(rows: pa.Table, selection: Selection, *, unreadable: int = 0, phrases: Phrases | None = None) -> Dataset:
@@ -140,7 +134,7 @@ def select(rows: pa.Table, selection: Selection, *, unreadable: int = 0, phrases
 
     `phrases` are those of rows that come without.
     """
-    places: npt.NDArray[np.int64] = np.arange(len(rows))
+    places: Places = np.arange(len(rows))
     if selection.accounts or selection.mailboxes:
         chosen = (_matches(rows["account"], selection.accounts), _matches(rows["mailbox"], selection.mailboxes))
         places = np.flatnonzero(pc.and_(*chosen).to_numpy())
@@ -154,20 +148,34 @@ def select(rows: pa.Table, selection: Selection, *, unreadable: int = 0, phrases
         is_header = rows["attachments"].is_null().to_numpy()[order]
         order = order[_firsts(rows["fingerprint"].take(order), behind=is_header)]
     # Rows are moved once, and only here: with a hundred thousand messages that is what takes the memory.
-    frame = rows.take(order).to_pandas(types_mapper=pd.ArrowDtype)
+    words = _words(rows["keywords"]).of(order)
+    at = rows.schema.get_field_index("keywords")
+    chosen = rows.remove_column(at).take(order).add_column(at, "keywords", words.texts().cast(rows["keywords"].type))
+    frame = chosen.to_pandas(types_mapper=pd.ArrowDtype)
     frame = frame.assign(
         domain=_domains(frame["sender"]),
         when=pd.Series(when[order]).dt.tz_localize("UTC"),
         local=pd.Series(local[order]),
     )
     totals = _totals(frame, files=files, unreadable=unreadable)
-    if phrases is None:
-        return Dataset(frame, totals, selection, lambda: iter([pc.list_flatten(pa.array(frame["phrases"]))]))
-    return Dataset(frame, totals, selection, partial(phrases.of, places[order]))
+    read = partial(_split, frame) if phrases is None else partial(phrases.of, places[order])
+    return Dataset(frame, words, totals, selection, read)
+
+
+def _words(column: pa.ChunkedArray) -> Words:
+    lists = column.combine_chunks()
+    coded = lists.values if pa.types.is_dictionary(lists.type.value_type) else lists.values.dictionary_encode()
+    return Words(lists_like(lists.offsets, coded.indices, lists), coded.dictionary)
+
+
+def _split(frame: pd.DataFrame) -> Iterator[pa.DictionaryArray]:
+    """The words of the phrases that stand in rows."""
+    phrases = pc.list_flatten(pa.array(frame["phrases"]))
+    yield pc.list_flatten(pc.split_pattern(phrases, " ", max_splits=1)).dictionary_encode()
 
 
 def _matches(column: pa.ChunkedArray, globs: Sequence[str]) -> pa.ChunkedArray:
-    names = [name for name in column.unique().to_pylist() if _wanted(name, globs)]
+    names = [name for name in column.unique().to_pylist() if matches_any(name, globs)]
     return pc.is_in(column, value_set=pa.array(names, pa.string()))
 
 

@@ -74,6 +74,10 @@ class StorageError(InboxstatsError):
     exit_code = ExitCode.STORAGE
 
 
+class DamagedPartError(StorageError):
+    """A part of the message table cannot be read, and is removed: its rows are made again from the mail."""
+
+
 class ArchiveBusyError(InboxstatsError):
     """Another run holds the archive."""
 

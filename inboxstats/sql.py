@@ -18,10 +18,11 @@ import duckdb
 import pyarrow as pa
 from rich.cells import cell_len, set_cell_size
 
-from inboxstats.dataset import Selection, select
+from inboxstats.dataset import select
 from inboxstats.errors import UsageError
 from inboxstats.lookalikes import unmistakable
-from inboxstats.table import decoded
+from inboxstats.schema import decoded
+from inboxstats.selection import Selection
 from inboxstats.visible import defused, spelled_out, visible
 
 SCHEMA_VERSION = 1

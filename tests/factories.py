@@ -5,8 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from inboxstats.dataset import Dataset, Selection, select
-from inboxstats.table import LISTING_FIELDS, SCHEMA
+from inboxstats.dataset import Dataset, select
+from inboxstats.schema import LISTING_FIELDS, SCHEMA
+from inboxstats.selection import Selection
 
 ALL_COLUMNS = pa.schema([*SCHEMA, *LISTING_FIELDS])
 

@@ -26,7 +26,7 @@ from inboxstats import workers
 from inboxstats.mail import Message
 from inboxstats.parse import parse
 from inboxstats.parse.files import row_of
-from inboxstats.table import SCHEMA
+from inboxstats.schema import SCHEMA
 from inboxstats.visible import spelled_out, visible
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

@@ -19,11 +19,11 @@ from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner
 from inboxstats.archive.layout import message_key
 from inboxstats.archive.listing import Listing
 from inboxstats.collection import Collection, open_collection
-from inboxstats.dataset import COUNTED
 from inboxstats.errors import StorageError, UsageError
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 from inboxstats.parse import Limits
 from inboxstats.parse.files import Row, Unreadable, read_rows
+from inboxstats.selection import COUNTED
 from inboxstats.sources.maildir import Maildir
 from inboxstats.sources.mbox import Mbox
 from inboxstats.table import Updated

@@ -10,10 +10,10 @@ from factories import dataset, row, table
 from rich.console import Console
 
 from inboxstats import charts, sql
-from inboxstats.dataset import Selection
 from inboxstats.lookalikes import unmistakable
 from inboxstats.report import export, page, terminal
 from inboxstats.report.model import build
+from inboxstats.selection import Selection
 
 FAKE = "ann@\u0440\u0430\u0443\u0440\u0430l.com"  # all but the l are Cyrillic
 # xn--l-7sba6dbr.com is what Python's idna codec and RFC 3492's algorithm give for it.

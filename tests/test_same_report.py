@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from inboxstats import table, workers
 from inboxstats.collection import Collection, open_collection
-from inboxstats.dataset import Selection
 from inboxstats.report import export
 from inboxstats.report.make import make
+from inboxstats.selection import Selection
 from inboxstats.workers import Engine
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

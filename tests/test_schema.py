@@ -7,7 +7,7 @@ import pyarrow as pa
 from factories import dataset, row
 
 from inboxstats.parse.files import Row
-from inboxstats.table import LISTING_FIELDS, SCHEMA
+from inboxstats.schema import LISTING_FIELDS, SCHEMA
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "schema.md"
 

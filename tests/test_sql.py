@@ -11,8 +11,8 @@ import pytest
 from factories import row, table
 
 from inboxstats import sql
-from inboxstats.dataset import Selection
 from inboxstats.errors import UsageError
+from inboxstats.selection import Selection
 from inboxstats.sql import Answer
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "schema.md"

@@ -22,12 +22,13 @@ from unittest.mock import patch
 import pandas as pd
 
 from inboxstats.collection import open_collection
-from inboxstats.dataset import Selection, select
+from inboxstats.dataset import select
 from inboxstats.mail import Message
 from inboxstats.parse import message as parser
 from inboxstats.parse import parse, text, words
 from inboxstats.parse.charset import decode
 from inboxstats.parse.languages import stop_words
+from inboxstats.selection import Selection
 from inboxstats.stats import keywords
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "keywords.md"

@@ -87,12 +87,12 @@ class MailboxFolder:
     def _files(self) -> Iterator[tuple[int, int, str]]:
         for generation in _folders(str(self.path)):
             if generation.name.isdecimal():
+                uidvalidity = int(generation.name)
                 for bucket in _folders(generation.path):
-                    with os.scandir(bucket.path) as entries:
-                        for entry in entries:
-                            stem, extension = os.path.splitext(entry.name)
-                            if extension == ".eml" and stem.isdecimal():
-                                yield int(generation.name), int(stem), entry.path
+                    folder = os.path.join(bucket.path, "")
+                    for name in os.listdir(bucket.path):
+                        if name.endswith(".eml") and (stem := name[:-4]).isdecimal():
+                            yield uidvalidity, int(stem), folder + name
 
     def sweep(self) -> Stored:
         """Make good what a dead run left: remove half-written files, enter complete ones into the manifest.

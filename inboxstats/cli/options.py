@@ -169,7 +169,7 @@ def parse_limits(config: "Config") -> "Limits":
 def time_zone(given: str | None, config: "Config") -> str:
     """An IANA name, or ``sender``: the option's, the configuration's, else the machine's. Raises UsageError."""
     from inboxstats.config import known_zone
-    from inboxstats.dataset import SENDER_ZONE
+    from inboxstats.selection import SENDER_ZONE
 
     zone = given or config.timezone or _machine_zone()
     if zone != SENDER_ZONE:

@@ -61,7 +61,7 @@ def sql(
 
     from inboxstats import sql as table
     from inboxstats.collection import open_collection
-    from inboxstats.dataset import Selection
+    from inboxstats.selection import Selection
 
     table.check(text)  # before anything is parsed
     collection = open_collection(path or fetched(archive_path(archive, configuration)), parse_limits(configuration))

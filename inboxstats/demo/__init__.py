@@ -15,7 +15,6 @@ from inboxstats.archive import Archive, Owner
 from inboxstats.archive.files import storage_errors
 from inboxstats.archive.layout import folder_name
 from inboxstats.collection import open_collection
-from inboxstats.dataset import Selection
 from inboxstats.demo.cast import ME
 from inboxstats.demo.mailbox import generate
 from inboxstats.demo.server import HOST, serve
@@ -24,6 +23,7 @@ from inboxstats.fetch import Fetched, Watcher, fetch
 from inboxstats.report import folder
 from inboxstats.report.make import make
 from inboxstats.report.model import Report
+from inboxstats.selection import Selection
 from inboxstats.sources.imap import ImapSource, Server
 from inboxstats.workers import Engine
 

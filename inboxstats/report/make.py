@@ -1,16 +1,20 @@
-"""From a collection to a report: parse what is new, select, compute."""
+"""From a collection to a report: parse what is new, select, compute.
+
+Imports pandas only behind the parsing, which may have begun before.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from inboxstats.collection import Collection
-from inboxstats.dataset import COUNTED, Selection, select
 from inboxstats.errors import UsageError
 from inboxstats.globs import matches
-from inboxstats.report.model import Report, build
+from inboxstats.selection import COUNTED, Selection
 from inboxstats.workers import Engine
+
+if TYPE_CHECKING:
+    from inboxstats.report.model import Report
 
 _NAMED = 10
 """Names that the sentence on a wrong filter tells."""
@@ -25,13 +29,19 @@ def make(
     workers: int | None = None,
     top: int | None = None,
     progress: Callable[[int, int], None] = lambda _parsed, _total: None,
-) -> Report:
+) -> "Report":
     """The report on a collection, its message table brought up to date first.
 
     Raises UsageError for a filter that no account or mailbox can pass, StorageError.
     """
     _check_filters(collection, selection)
     updated = collection.update(engine=engine, workers=workers, progress=progress, columns=COUNTED)
+
+    import pyarrow as pa
+
+    from inboxstats.dataset import select
+    from inboxstats.report.model import build
+
     # Sorted, as they come in the order in which the workers were done.
     unreadable = sorted(
         (each.entry.file, each.reason)

@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api.types import is_numeric_dtype
 
-from inboxstats.dataset import Dataset, Selection, Totals, instants
+from inboxstats.dataset import Dataset, Totals, instants
+from inboxstats.selection import Selection
 from inboxstats.stats import STATISTICS, Statistic
 
 _LATE = np.timedelta64(30, "D")

@@ -5,9 +5,10 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from inboxstats.dataset import SENDER_ZONE, Selection, Totals
+from inboxstats.dataset import Totals
 from inboxstats.lookalikes import unmistakable
 from inboxstats.report.model import Answer, Report
+from inboxstats.selection import SENDER_ZONE, Selection
 from inboxstats.visible import visible
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -26,10 +26,12 @@ def compute(data: Dataset) -> pd.DataFrame:
 
     Months ascending, each month's most distinctive word first.
     """
-    dated = data.with_text.dated
-    months, groups = np.unique(dated["local"].to_numpy().astype("datetime64[M]"), return_inverse=True)
+    data = data.with_text
+    local = data.messages["local"].to_numpy("datetime64[us]")
+    dated = np.flatnonzero(~np.isnat(local))
+    months, groups = np.unique(local[dated].astype("datetime64[M]"), return_inverse=True)
     names = {(at, f"{month:{form}}".lower()) for at, month in enumerate(months.tolist()) for form in ("%b", "%B")}
-    table = distinctive(dated["keywords"], groups, names=names)
+    table = distinctive(data.words.of(dated), groups, names=names)
     table.insert(0, "month", pd.Series(np.datetime_as_string(months[table.pop("group")]), dtype="str"))
     return table
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from inboxstats import charts
-from inboxstats.dataset import Dataset
+from inboxstats.dataset import Dataset, Instants, Places, Words
 from inboxstats.stats.counting import ranked as by_rank
-from inboxstats.stats.distinctive import encoded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,35 +48,39 @@ def compute(data: Dataset) -> pd.DataFrame:
               count, so that a new word has one, too
     score  -- G², the highest first. No row where nothing came in the 28 days before.
     """
-    dated = data.with_text.dated
-    now, before = _periods(dated["local"].to_numpy("datetime64[us]"))
-    lengths, codes, vocabulary = encoded(dated["keywords"])
-    messages, earlier = (
-        np.bincount(codes[np.repeat(part, lengths)], minlength=len(vocabulary)) for part in (now, before)
-    )
-    growth = (messages + 0.5) / (now.sum() + 1) / ((earlier + 0.5) / (before.sum() + 1))
+    data = data.with_text
+    now, before = _periods(data.messages["local"].to_numpy("datetime64[us]"))
+    messages, earlier = (_uses(data.words, part) for part in (now, before))
+    growth = (messages + 0.5) / (len(now) + 1) / ((earlier + 0.5) / (len(before) + 1))
+    score = _log_likelihood(messages, len(now), earlier, len(before)).round(2)
+    rising = np.flatnonzero((messages >= FEWEST_USES) & (growth > 1) & (score >= SURE) & (len(before) > 0))
     table = pd.DataFrame(
         {
-            "keyword": vocabulary.to_pandas().astype("str"),
-            "messages": messages,
-            "before": earlier,
-            "growth": growth.round(2),
-            "score": _log_likelihood(messages, now.sum(), earlier, before.sum()).round(2),
+            "keyword": data.words.vocabulary.take(pa.array(rising)).to_pandas().astype("str"),
+            "messages": messages[rising],
+            "before": earlier[rising],
+            "growth": growth[rising].round(2),
+            "score": score[rising],
         }
     )
-    rising = (messages >= FEWEST_USES) & (growth > 1) & (table["score"] >= SURE) & before.any()
-    return by_rank(table[rising], by="score")
+    return by_rank(table, by="score")
 
 
-def _periods(times: npt.NDArray[np.datetime64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def _uses(words: Words, messages: Places) -> npt.NDArray[np.int64]:
+    """How many of some messages hold each word of the vocabulary."""
+    return np.bincount(words.of(messages).codes, minlength=len(words.vocabulary))
+
+
+def _periods(times: Instants) -> tuple[Places, Places]:
     """Which messages are of the last 28 days, and which of those before."""
-    ordered = np.sort(times)
+    ordered = np.sort(times[~np.isnat(times)])
     within = np.arange(1, len(ordered) + 1) - np.searchsorted(ordered, ordered - PERIOD, side="right")
     newest = ordered[within >= FEWEST_MESSAGES][-1:]
     if not len(newest):
-        return np.zeros(len(times), bool), np.zeros(len(times), bool)
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     now = (times > newest - PERIOD) & (times <= newest)
-    return now, (times > newest - 2 * PERIOD) & (times <= newest - PERIOD)
+    before = (times > newest - 2 * PERIOD) & (times <= newest - PERIOD)
+    return np.flatnonzero(now), np.flatnonzero(before)
 
 
 def _log_likelihood(

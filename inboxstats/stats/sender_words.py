@@ -34,7 +34,7 @@ def compute(data: Dataset) -> pd.DataFrame:
     data = data.with_text
     busiest = pd.Index(senders.compute(data)["address"].head(MOST_SENDERS), dtype=object)
     groups = busiest.get_indexer(pd.Index(data.messages["sender"].astype(object)))
-    table = distinctive(data.messages["keywords"], groups, names=set(_names(data.messages, busiest)))
+    table = distinctive(data.words, groups, names=set(_names(data.messages, busiest)))
     table.insert(0, "address", busiest.take(table.pop("group")).astype("str"))
     return table
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inboxstats.mail import Message
 from inboxstats.parse import Limits, parse
 from inboxstats.parse.files import row_of
-from inboxstats.table import SCHEMA
+from inboxstats.schema import SCHEMA
 
 # What parts of a pattern can be made to look at again and again.
 BAITS = (

@@ -9,11 +9,11 @@ import pytest
 from inboxstats.archive import Archive, Owner
 from inboxstats.archive.layout import message_key
 from inboxstats.collection import Collection, open_collection
-from inboxstats.dataset import Selection
 from inboxstats.errors import UsageError
 from inboxstats.mail import Mailbox
 from inboxstats.report.make import make
 from inboxstats.report.model import Report
+from inboxstats.selection import Selection
 
 BOXES = {"work": ["INBOX", "[Gmail]/All Mail"], "home": ["INBOX", *(f"box{number:02}" for number in range(12))]}
 
