@@ -14,7 +14,7 @@ import pytest
 
 import inboxstats
 import inboxstats.config
-from inboxstats import table
+from inboxstats import parts, table
 from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner
 from inboxstats.archive.layout import message_key
 from inboxstats.archive.listing import Listing
@@ -23,6 +23,7 @@ from inboxstats.errors import StorageError, UsageError
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 from inboxstats.parse import Limits
 from inboxstats.parse.files import Row, Unreadable, read_rows
+from inboxstats.schema import decoded
 from inboxstats.selection import COUNTED
 from inboxstats.sources.maildir import Maildir
 from inboxstats.sources.mbox import Mbox
@@ -227,6 +228,17 @@ def test_the_face_for_data_scientists_is_a_typed_frame(tmp_path: Path) -> None:
     assert inboxstats.open_archive(os.fspath(tree)).root == tree
 
 
+def test_the_face_for_data_scientists_has_words_and_phrases_as_texts(tmp_path: Path) -> None:
+    tree = eml_tree(tmp_path / "mail", 0)
+    (tree / "box" / "0.eml").write_bytes(b"From: ann@example.com\nSubject: barley wheat rye\n\n")
+    (tree / "box" / "1.eml").write_bytes(b"From: ann@example.com\n\n")
+    for _ in ("parsed", "from the table"):
+        messages = inboxstats.open_archive(tree).messages().set_index("key")
+        assert list(messages.loc["0.eml", "keywords"]) == ["barley", "wheat", "rye"]
+        assert list(messages.loc["0.eml", "phrases"]) == ["barley wheat", "wheat rye"]
+        assert list(messages.loc["1.eml", "phrases"]) == []
+
+
 def test_the_face_for_data_scientists_reads_as_much_as_the_report_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +324,36 @@ def test_compaction_drops_the_rows_of_files_that_are_gone(
     update(open_collection(tree))
     (part,) = cache.rglob("part-*.parquet")
     assert sorted(pq.read_table(part)["subject"].to_pylist()) == ["1", "2", "9"]
+
+
+def test_compaction_leaves_a_large_part_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.setattr(table, "ROWS_A_PART", 4)
+    monkeypatch.setattr(table, "MOST_PARTS", 2)
+    tree = eml_tree(tmp_path / "mail", 4)
+    update(open_collection(tree))
+    (large,) = cache.rglob("part-*.parquet")
+    for number in range(4, 7):
+        (tree / "box" / f"{number}.eml").write_bytes(message(number))
+        update(open_collection(tree))
+    rows = {part: sorted(pq.read_table(part)["subject"].to_pylist()) for part in cache.rglob("part-*.parquet")}
+    assert rows.pop(large) == ["0", "1", "2", "3"]
+    assert sorted(rows.values()) in ([["4", "5"], ["6"]], [["4", "5", "6"]])
+    assert sorted(update(open_collection(tree)).rows["file"].to_pylist()) == [
+        f"box/{number}.eml" for number in range(7)
+    ]
+
+
+def test_a_vocabulary_beyond_the_largest_dictionary_is_kept_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_DICTIONARY_BYTES", 100)
+    tree = eml_tree(tmp_path / "mail", 0)
+    for number in range(50):
+        words = b" ".join(b"word%c%c" % (97 + number % 26, letter) for letter in b"abcdefghijkl")
+        (tree / "box" / f"{number}.eml").write_bytes(b"From: ann@example.com\n\n" + words)
+    first, again = (decoded(update(open_collection(tree)).rows).sort_by("file") for _ in range(2))
+    assert again.equals(first)
+    assert len(again["keywords"][0]) == 12
 
 
 def test_what_a_killed_run_left_is_swept_but_not_what_is_being_written(tmp_path: Path, cache: Path) -> None:

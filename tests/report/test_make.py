@@ -1,5 +1,8 @@
 """From a collection to a report: what the filters may name."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,3 +87,26 @@ def test_an_account_whose_mail_is_still_to_come_may_be_named(archive: Archive, c
     (archive.path / "new").mkdir()
     assert report(open_collection(archive.path), accounts=("new",), mailboxes=("INBOX",)).totals.files == 0
     assert report(collection).totals.messages == 15
+
+
+def test_a_first_report_parses_before_pandas_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "a.eml").write_bytes(b"From: ann@example.com\n\n")
+    program = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from inboxstats.collection import open_collection
+from inboxstats.report.make import make
+from inboxstats.selection import Selection
+
+def parsed(done, total):
+    print(done, total, *{"pandas", "pyarrow", "numpy", "matplotlib"} & set(sys.modules), flush=True)
+    os._exit(0)
+
+make(open_collection(Path(sys.argv[1])), Selection(), generated=datetime.now(UTC), engine="serial", progress=parsed)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["1", "1"]

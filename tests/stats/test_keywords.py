@@ -1,3 +1,6 @@
+import random
+from collections import Counter
+from itertools import pairwise
 from math import log
 
 from factories import dataset, row
@@ -45,3 +48,37 @@ def test_a_phrase_in_four_messages_is_too_rare() -> None:
 def test_a_phrase_of_all_messages_is_listed_and_divides_by_nothing() -> None:
     rows = [row(number, keywords=["best", "wishes"], phrases=["best wishes"]) for number in range(5)]
     assert keywords.compute(dataset(*rows))["messages"].tolist() == [5, 5, 5]
+
+
+def test_phrases_are_those_that_the_formula_finds_among_all_pairs() -> None:
+    # From frequent to rare, and every second one clings to the one before, from loosely to firmly and again.
+    rng = random.Random(2026)
+    words = [f"w{number:02}" for number in range(40)]
+    rows, held, met = [], Counter[str](), Counter[tuple[str, str]]()
+    for number in range(400):
+        text: list[str] = []
+        for at, word in enumerate(words):
+            clings = at % 2 and words[at - 1] in text
+            if rng.random() < (at % 9 / 9 if clings else 1 / (at + 3)):
+                text.append(word)
+        pairs = list(pairwise(text))
+        rows.append(row(number, keywords=text, phrases=[" ".join(pair) for pair in pairs]))
+        held.update(text)
+        met.update(pairs)
+    shares = {pair: [times / 400, held[pair[0]] / 400, held[pair[1]] / 400] for pair, times in met.items()}
+    more = {
+        " ".join(pair)
+        for pair, (both, first, second) in shares.items()
+        if met[pair] >= 5 and log(both / (first * second)) / -log(both) >= 0.5
+    }
+    found = keywords.compute(dataset(*rows))
+    listed = {keyword for keyword in found["keyword"] if " " in keyword}
+    assert listed == more
+    assert 3 < len(more) < len(met) / 2
+
+
+def test_a_phrase_that_is_exactly_on_the_bound_is_listed() -> None:
+    # p(xy) = p(x) = 5/20, p(y) = 10/20: ln(1/4 / (1/4 * 1/2)) / -ln(1/4) = 1/2.
+    both = [row(number, keywords=["red", "wine"], phrases=["red wine"]) for number in range(5)]
+    wine = [row(number, keywords=["wine"]) for number in range(5, 10)]
+    assert "red wine" in keywords.compute(dataset(*both, *wine, *map(row, range(10, 20))))["keyword"].tolist()
