@@ -33,9 +33,7 @@ def joined(
 
     known, places -- the rows that were there, and where those of files stand; ``None`` where there were none
     """
-    tables = [table for table in (known, *written) if table is not None]
-    schema = pa.schema([STORED.field(name) for name in columns])
-    table = pa.concat_tables([schema.empty_table(), *(table.select(columns) for table in tables)]).unify_dictionaries()
+    table = together([table for table in (known, *written) if table is not None], columns)
     before = np.empty(0, np.int64) if places is None else np.sort(places[places >= 0])
     current = np.concatenate([before, np.arange(0 if known is None else len(known), len(table))])
     return (table if len(current) == len(table) else table.take(pa.array(current))), current

