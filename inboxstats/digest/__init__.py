@@ -8,7 +8,7 @@ The findings are functions of the dataset, of headers, and of a period: nothing 
 from dataclasses import dataclass
 
 from inboxstats.collection import Collection
-from inboxstats.dataset import Dataset, Selection, select
+from inboxstats.dataset import Dataset, select
 from inboxstats.digest.letters import Letter, read_letters
 from inboxstats.digest.mailboxes import without_aside
 from inboxstats.digest.period import Period, is_mine
@@ -16,6 +16,7 @@ from inboxstats.digest.senders import NewSender, new_senders
 from inboxstats.digest.waiting import Waiting, files_to_read, knows_sent, waiting
 from inboxstats.digest.weekdays import UnusualDay, unusual_days
 from inboxstats.digest.words import RisingWord, newly_rising
+from inboxstats.selection import Selection
 from inboxstats.workers import Engine
 
 __all__ = ["COLUMNS", "Findings", "Period", "UnusualDay", "Waiting", "findings", "make", "nothing"]

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from inboxstats import digest
 from inboxstats.collection import Collection, open_collection
-from inboxstats.dataset import Selection
 from inboxstats.digest import Findings, Period
 from inboxstats.errors import ExitCode, InboxstatsError
 from inboxstats.nightly.record import AccountRun, Record, Run, read_record, record_path, troubles, write_record
 from inboxstats.parse import Limits
 from inboxstats.report import folder
 from inboxstats.report.make import make as make_report
+from inboxstats.selection import Selection
 
 PAUSES = (60.0, 300.0, 900.0)
 """Seconds before an account is tried again whose server could not be reached; the last one again and again."""

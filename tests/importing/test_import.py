@@ -20,12 +20,13 @@ from scripted_mailbox import box
 from inboxstats.archive import Archive, Owner
 from inboxstats.archive.layout import IMPORTED, message_key
 from inboxstats.collection import open_collection
-from inboxstats.dataset import Selection, select
+from inboxstats.dataset import select
 from inboxstats.errors import ExitCode, UsageError
 from inboxstats.fetch import fetch
 from inboxstats.importing import Counts, Imported, check, import_mail
+from inboxstats.schema import decoded
+from inboxstats.selection import Selection
 from inboxstats.sources.imap import ImapSource, Server
-from inboxstats.table import decoded
 from inboxstats.verify import verify
 
 FROM = b"From ann@example.org Tue Feb 27 11:35:12 2018\n"
