@@ -139,6 +139,10 @@ def test_the_keyring_is_asked_under_service_and_user(tmp_path: Path, monkeypatch
             "import keyring.errors\nraise keyring.errors.KeyringLocked('x')",
             "the keyring is locked, and nobody is there to unlock it",
         ),
+        (
+            "import keyring.errors\nraise keyring.errors.InitError('x')",
+            "the keyring is locked, and nobody is there to unlock it",
+        ),
         ("import getpass\nreturn getpass.getpass()", "the keyring is locked, and nobody is there to unlock it"),
         ("import os\nos._exit(1)", "the keyring could not be asked"),
     ],

@@ -11,7 +11,7 @@ import sys
 def main(operation: str, service: str, user: str) -> str:
     """A line with the verdict, and the secret that was asked for."""
     import keyring
-    from keyring.errors import KeyringLocked, NoKeyringError, PasswordDeleteError
+    from keyring.errors import InitError, KeyringLocked, NoKeyringError, PasswordDeleteError
 
     try:
         backend = keyring.get_keyring()
@@ -39,7 +39,9 @@ def main(operation: str, service: str, user: str) -> str:
                 return "removed\n"
     except PasswordDeleteError:
         return "missing\n"
-    except (KeyringLocked, EOFError):  # EOFError: it asks for a password of its own, and there is nobody
+    except (KeyringLocked, InitError, EOFError):
+        # InitError: a Secret Service whose first keyring is to be made, and nobody chooses its password.
+        # EOFError: a backend asks for a password of its own, and there is nobody.
         return "locked\n"
     except NoKeyringError:
         return "none\n"
