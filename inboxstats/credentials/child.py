@@ -5,11 +5,14 @@
 A secret comes in on stdin and goes out on stdout after the verdict's line, never in the argument list.
 """
 
+import ctypes.util
 import sys
 
 
 def main(operation: str, service: str, user: str) -> str:
     """A line with the verdict, and the secret that was asked for."""
+    if sys.platform != "darwin":
+        _leave_out_frameworks()
     import keyring
     from keyring.errors import InitError, KeyringLocked, NoKeyringError, PasswordDeleteError
 
@@ -48,6 +51,14 @@ def main(operation: str, service: str, user: str) -> str:
     except Exception as problem:  # noqa: BLE001 -- backends raise what their libraries raise; its text may hold anything
         return f"error {type(problem).__name__}\n"
 
+
+def _leave_out_frameworks() -> None:
+    """keyring looks for macOS' frameworks on any system: elsewhere that runs ldconfig, gcc and ld, for 0.1 s or more."""
+    find = ctypes.util.find_library
+    ctypes.util.find_library = lambda name: None if name in _FRAMEWORKS else find(name)
+
+
+_FRAMEWORKS = {"Security", "CoreServices", "Foundation"}
 
 _NONE = {"keyring.backends.fail", "keyring.backends.null"}
 

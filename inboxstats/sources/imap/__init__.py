@@ -6,7 +6,6 @@ state of the connection.
 
 import contextlib
 import imaplib
-import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -182,18 +181,17 @@ class ImapSource:
             yield client, self._examine(client, mailbox)
 
     def _enable(self, client: IMAPClient) -> None:
-        """Have the server tell what changed, or even what vanished: ENABLE comes before any SELECT (RFC 5161)."""
-        if client is self._enabled[0] or client._imap.state != "AUTH":  # noqa: SLF001 -- no public way to know
+        """Have the server tell what changed, or even what vanished: ENABLE comes before any SELECT (RFC 5161).
+
+        Its answer is read along with that of EXAMINE. A server that refuses what it offers changes nothing.
+        """
+        channel = client._imap  # noqa: SLF001 -- imapclient's own would wait for the answer
+        if client is self._enabled[0] or channel.state != "AUTH":
             return
         self._enabled = (client, False)
         wanted = next((name for name in ("QRESYNC", "CONDSTORE") if client.has_capability(name)), None)
         if wanted and client.has_capability("ENABLE"):
-            try:
-                self._enabled = (client, b"QRESYNC" in map(bytes.upper, client.enable(wanted)))
-            except imaplib.IMAP4.abort:
-                raise
-            except imaplib.IMAP4.error:  # it offers what it then refuses: then without
-                pass
+            channel._command("ENABLE", wanted)  # noqa: SLF001 -- as above
 
     def fetch(self, mailbox: Mailbox, keys: Sequence[MessageKey]) -> Iterator[tuple[MessageKey, bytes]]:
         """`ask` and `answer` for a few messages, each whole in memory. Raises what these raise."""
@@ -224,7 +222,6 @@ class ImapSource:
                 raise MailboxRefusedError(f"{mailbox.name!r} was renumbered while it was fetched. Run again.")
             imap = client._imap  # noqa: SLF001 -- imapclient hands its transport to nobody
             if self._pipeline is None or self._pipeline.imap is not imap:
-                imap.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._pipeline = Pipeline(imap, self._bandwidth)
             if self._pipeline.wants_compression:
                 self._pipeline.compress(is_offered=client.has_capability("COMPRESS=DEFLATE"))
@@ -289,6 +286,8 @@ class ImapSource:
             state = _state(answer)
             # RFC 9051, section 2.3.1.1, wants one; where a server gives none, its UIDs are taken as they are.
             self._uidvalidity = state.uidvalidity or 0
+            if client is self._enabled[0] and b"QRESYNC" in answer.get(b"ENABLED", [b""])[0].upper().split():
+                self._enabled = (client, True)
             qresync = client is self._enabled[0] and self._enabled[1]
             selected = Selected(self._uidvalidity, int(answer[b"EXISTS"]), state.uidnext, state.highestmodseq, qresync)
             self._selected = (wanted, selected)

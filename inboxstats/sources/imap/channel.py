@@ -54,6 +54,14 @@ class Channel(imaplib.IMAP4):
         self._watch = watch
         super().__init__(server.host, server.port)
 
+    def _get_capabilities(self) -> None:
+        """imaplib's own asks, though nearly every server tells in its greeting (RFC 9051, section 7.1)."""
+        told = self.untagged_responses.pop("CAPABILITY", [])
+        if told and isinstance(told[-1], bytes) and told[-1].isascii():
+            self.capabilities = tuple(told[-1].decode().upper().split())
+        else:
+            super()._get_capabilities()
+
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
         opened = _connected(self._server.host, self._server.port, timeout or CONNECT_TIMEOUT)
         self._watch(opened)
@@ -156,6 +164,8 @@ def _connected(host: str, port: int, seconds: float) -> socket.socket:
             opened.settimeout(max(0.1, (until - time.monotonic()) / (len(addresses) - number)))
             opened.connect(address)
             opened.settimeout(seconds)
+            # Else a command that is sent while another waits for its answer stays here for a round trip.
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as problem:
             failure = problem
             opened.close()
