@@ -24,11 +24,16 @@ BINARY: int = getattr(os, "O_BINARY", 0)
 
 @contextlib.contextmanager
 def storage_errors(doing: str, path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn an OSError into the sentence for the person who must mend it."""
+    """Turn an OSError into a StorageError: see `storage_error`."""
     try:
         yield
     except OSError as problem:
-        raise StorageError(f"Cannot {doing} {os.fspath(path)}: {_advice(problem)}") from problem
+        raise storage_error(doing, path, problem) from problem
+
+
+def storage_error(doing: str, path: str | os.PathLike[str], problem: OSError) -> StorageError:
+    """The sentence for the person who must mend it."""
+    return StorageError(f"Cannot {doing} {os.fspath(path)}: {_advice(problem)}")
 
 
 def _advice(problem: OSError) -> str:
@@ -68,7 +73,12 @@ def write_whole(path: str, data: bytes | Iterable[bytes], *, fsync: bool) -> Non
     Raises OSError, and what the pieces raise where `data` comes in pieces.
     """
     folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}{TEMPORARY}")
+    write_into(folder, name, data, fsync=fsync)
+
+
+def write_into(folder: str, name: str, data: bytes | Iterable[bytes], *, fsync: bool) -> None:
+    """`write_whole` for whoever has folder and name apart: with many small files, taking paths apart is felt."""
+    temporary = f"{folder}{os.sep}.{name}{TEMPORARY}"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, FILE_MODE)
         try:
@@ -78,7 +88,7 @@ def write_whole(path: str, data: bytes | Iterable[bytes], *, fsync: bool) -> Non
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)
+        os.replace(temporary, f"{folder}{os.sep}{name}")
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -87,9 +97,9 @@ def write_whole(path: str, data: bytes | Iterable[bytes], *, fsync: bool) -> Non
 
 def write_all(descriptor: int, data: bytes) -> None:
     """os.write may take a part only; this goes on until the disk has all. Raises OSError."""
-    left = memoryview(data)
-    while left:
-        left = left[os.write(descriptor, left) :]
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
 
 
 def write_state(path: Path, data: bytes, *, fsync: bool) -> None:

@@ -7,11 +7,13 @@ import hashlib
 import json
 import os
 import threading
+import time
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +21,10 @@ from inboxstats.archive import listing, manifest
 from inboxstats.archive.files import (
     fsync_folder,
     make_folder,
+    storage_error,
     storage_errors,
+    write_into,
     write_state,
-    write_whole,
 )
 from inboxstats.archive.headers import Headers
 from inboxstats.archive.known import KnownDigests
@@ -136,27 +139,31 @@ class MailboxFolder:
         entered. Raises StorageError.
         """
         rows: list[manifest.ManifestRow] = []
-        folders: set[str] = set()
+        folders: dict[tuple[str, str], str] = {}
         try:
             for key, content in messages:
                 generation, bucket, name = message_path(key)
-                folder = os.path.join(self.path, generation, bucket)
-                path = os.path.join(folder, name)
                 size = len(content) if isinstance(content, bytes) else content.size
-                digest = hashlib.sha256()
-                with storage_errors(f"write the {size:,} bytes of", path):
-                    if folder not in folders:
-                        make_folder(folder, fsync=self._fsync)
-                        folders.add(folder)
-                    write_whole(path, _digested(content, digest), fsync=self._fsync)
-                stored = manifest.timestamp(datetime.now(UTC))
-                rows.append(manifest.ManifestRow(int(generation), int(name[:-4]), size, digest.hexdigest(), stored))
+                try:
+                    folder = folders.get((generation, bucket)) or self._bucket(generation, bucket)
+                    folders[generation, bucket] = folder
+                    digest = _write(folder, name, content, fsync=self._fsync)
+                except OSError as problem:
+                    path = self.path / generation / bucket / name
+                    raise storage_error(f"write the {size:,} bytes of", path, problem) from problem
+                rows.append(manifest.ManifestRow(int(generation), int(name[:-4]), size, digest, _now()))
         finally:
             if rows:
-                self._enter(rows, folders)
+                self._enter(rows, folders.values())
         return [message_key(row.uidvalidity, row.uid) for row in rows]
 
-    def _enter(self, rows: list[manifest.ManifestRow], folders: set[str]) -> None:
+    def _bucket(self, generation: str, bucket: str) -> str:
+        """Where messages are to be written, made if need be."""
+        folder = os.path.join(self.path, generation, bucket)
+        make_folder(folder, fsync=self._fsync)
+        return folder
+
+    def _enter(self, rows: list[manifest.ManifestRow], folders: Iterable[str]) -> None:
         try:
             with storage_errors("write", self._manifest):
                 if self._fsync:
@@ -296,10 +303,29 @@ class MailboxFolder:
         return listing.present(self.generations())
 
 
-def _digested(content: Content, digest: "hashlib._Hash") -> Iterator[bytes]:
-    for piece in (content,) if isinstance(content, bytes) else content.pieces:
+def _write(folder: str, name: str, content: Content, *, fsync: bool) -> str:
+    """Write a message's file. Returns its SHA-256 in hex."""
+    if isinstance(content, bytes):
+        write_into(folder, name, content, fsync=fsync)
+        return hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256()
+    write_into(folder, name, _digested(content.pieces, digest), fsync=fsync)
+    return digest.hexdigest()
+
+
+def _digested(pieces: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
+    for piece in pieces:
         digest.update(piece)
         yield piece
+
+
+def _now() -> str:
+    return _timestamp(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _timestamp(seconds: int) -> str:
+    return manifest.timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def _folders(path: str) -> list["os.DirEntry[str]"]:

@@ -53,7 +53,7 @@ def main(operation: str, service: str, user: str) -> str:
 
 
 def _leave_out_frameworks() -> None:
-    """keyring looks for macOS' frameworks on any system: elsewhere that runs ldconfig, gcc and ld, for 0.1 s or more."""
+    """keyring looks for macOS' frameworks on any system: elsewhere that runs gcc and ld, for 0.1 s and more."""
     find = ctypes.util.find_library
     ctypes.util.find_library = lambda name: None if name in _FRAMEWORKS else find(name)
 

@@ -111,7 +111,8 @@ class Run:
 
     def came(self, size: int) -> None:
         """A message of so many bytes is here."""
-        self.begun.set()
+        if not self.begun.is_set():
+            self.begun.set()
         if self.budget is not None:
             self.budget.count(size)
 

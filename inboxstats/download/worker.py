@@ -123,8 +123,8 @@ class Worker:
                 size = len(content) if isinstance(content, bytes) else content.size
                 run.came(size)
                 yield key, content
-                # A server may answer a later command first.
-                next(chunk.left for chunk in self._under_way if key in chunk.left).pop(key)
+                if oldest.left.pop(key, None) is None:  # a server may answer a later command first
+                    next(chunk.left for chunk in self._under_way if key in chunk.left).pop(key)
                 run.count(size)
                 since = time.monotonic()
 

@@ -22,6 +22,9 @@ LONGEST_LINE = 65_536
 LARGEST_MESSAGE, LARGEST_UNNAMED = 2**31 - 1, 2**26
 """The largest literal that is read, and the largest that must be kept in memory as its UID comes behind it."""
 
+_PLAIN = re.compile(rb"\* \d+ FETCH \(UID (\d{1,10}) BODY\[\] \{(\d{1,6})\}\r\n", re.IGNORECASE)
+"""How nearly all answers begin: its own way through here takes a quarter of the time."""
+
 _FETCH = re.compile(rb"\* \d+ FETCH ", re.IGNORECASE)
 _TAGGED = re.compile(rb"([^\s*+]\S*) (OK|NO|BAD)(?: (.*?))?\s*$", re.IGNORECASE)
 _BYE = re.compile(rb"\* BYE\b *(.*?)\s*$", re.IGNORECASE)
@@ -72,7 +75,9 @@ def answers(stream: Stream) -> Iterator[Body | Completion]:
     """
     while True:
         line = _line(stream)
-        if found := _FETCH.match(line):
+        if (found := _PLAIN.fullmatch(line)) and (size := int(found[2])) <= PIECE:
+            yield _plain(int(found[1]), size, stream)
+        elif found := _FETCH.match(line):
             yield from _bodies(line, found.end(), stream)
         elif found := _TAGGED.match(line):
             yield Completion(found[1], found[2].decode().upper(), (found[3] or b"").decode("utf-8", "replace"))
@@ -82,6 +87,17 @@ def answers(stream: Stream) -> Iterator[Body | Completion]:
             _pass_over(line, stream)
         else:
             raise _malformed(line)
+
+
+def _plain(uid: int, size: int, stream: Stream) -> Body:
+    """A message that comes as one, after its UID."""
+    whole = stream.read(size)
+    if len(whole) < size:
+        raise ConnectionError("it ended within a message")
+    line = _line(stream)
+    if line != b")\r\n":
+        deque(_items(_behind(line, stream), 0, stream, depth=1), maxlen=0)
+    return Body(uid, whole)
 
 
 def _bodies(line: bytes, position: int, stream: Stream) -> Iterator[Body]:
@@ -115,13 +131,14 @@ def _nothing_behind(items: Iterator[tuple[bytes, bytes | Pieces | None]]) -> Ite
     yield from ()
 
 
-def _items(line: bytes, position: int, stream: Stream) -> Iterator[tuple[bytes, bytes | Pieces | None]]:
-    """The names and values of a FETCH answer, from its parenthesis on.
+def _items(
+    line: bytes, position: int, stream: Stream, *, depth: int = 0
+) -> Iterator[tuple[bytes, bytes | Pieces | None]]:
+    """The names and values of a FETCH answer, from its parenthesis on, or from within so many.
 
     An atom is bytes, a string or a literal `Pieces`, a list ``None``. Pieces that nobody takes are skipped.
     """
     name: bytes | None = None
-    depth = 0
     while True:
         token = _TOKEN.match(line, position)
         if token is None:
@@ -153,13 +170,18 @@ def _items(line: bytes, position: int, stream: Stream) -> Iterator[tuple[bytes, 
         if kind == "literal":
             assert isinstance(value, Pieces)
             deque(value.pieces, maxlen=0)
-            line, position = _line(stream), 0
-            if not line.strip():  # some servers break the line here
-                line = _line(stream)
-            if not line.startswith((b" ", b")")):
-                raise _malformed(line)
+            line, position = _behind(_line(stream), stream), 0
     if kind != "close" or name is not None or line[position:].strip():
         raise _malformed(line)
+
+
+def _behind(line: bytes, stream: Stream) -> bytes:
+    """The line on which an answer goes on after a literal."""
+    if not line.strip():  # some servers break the line here
+        line = _line(stream)
+    if not line.startswith((b" ", b")")):
+        raise _malformed(line)
+    return line
 
 
 def _literal(size: int, stream: Stream) -> Pieces:

@@ -60,7 +60,7 @@ class Channel(imaplib.IMAP4):
         if told and isinstance(told[-1], bytes) and told[-1].isascii():
             self.capabilities = tuple(told[-1].decode().upper().split())
         else:
-            super()._get_capabilities()
+            super()._get_capabilities()  # type: ignore[misc]  # imaplib has it, typeshed has not
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
         opened = _connected(self._server.host, self._server.port, timeout or CONNECT_TIMEOUT)
