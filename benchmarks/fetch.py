@@ -3,10 +3,12 @@
     make bench                                all of it: about 25 minutes on a machine with nothing else to do
     make bench BENCH='--quick'                a glance: small mailbox, one round
     benchmarks/fetch.py --links loopback,40ms --rounds 7 --only ours,limit,mbsync
+    benchmarks/fetch.py --write               puts the tables into RESULTS.md
 
 Whole programs are measured, start-up included, in turn: never all of one and then all of the other. Only ratios travel
-from machine to machine, so each is the median of the rounds' own ratios. A contender whose number of messages is wrong
-ends the run. Wants Dovecot 2.3; mbsync takes part where it is installed.
+from machine to machine, so each is the median of the rounds' own ratios, and stands beside their range. A contender
+whose number of messages is wrong ends the run. Ours has its password from a command, as mbsync has it from its file.
+Wants Dovecot 2.3; mbsync takes part where it is installed.
 """
 
 import argparse
@@ -17,7 +19,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))  # the tests' Dovecot
 
 from corpus import messages
+from results import machine, write_results
 from servers.certificates import make_certificates
 from servers.dovecot import Dovecot, dovecot_server
 from servers.process import UnavailableError, free_ports, greets, running
@@ -88,9 +90,22 @@ class Run:
 
 
 def _ours(place: Place, _: int | None) -> Sequence[str]:
+    secret = place.folder / "password"
+    secret.write_text(PASSWORD)
     return [
         *(sys.executable, "-m", "inboxstats", "fetch", "--host", "127.0.0.1", "--port", str(place.port)),
-        *("--user", USER, "--security", "none", "--archive", str(place.folder / "archive"), "--threads", "10"),
+        *(
+            "--user",
+            USER,
+            "--security",
+            "none",
+            "--password-command",
+            f"cat {secret}",
+            "--archive",
+            str(place.folder / "archive"),
+            "--threads",
+            "10",
+        ),
         *("--quiet", "--no-progress"),
     ]
 
@@ -136,7 +151,7 @@ def contenders(count: int) -> list[Contender]:
 def measure(contender: Contender, place: Place, *, link: str, turn: int, count: int) -> Run:
     """Run a contender once. Exits where it fails or leaves messages out."""
     command = contender.command(place, contender.most)
-    home = {"HOME": str(place.folder), "XDG_CONFIG_HOME": str(place.folder), "INBOXSTATS_PASSWORD": PASSWORD}
+    home = {"HOME": str(place.folder), "XDG_CONFIG_HOME": str(place.folder)}
     told = subprocess.run(
         [sys.executable, "-I", "-S", "-c", _MEASURE, *command],
         env={**os.environ, **home}, cwd=HERE.parent, capture_output=True, check=True,
@@ -201,8 +216,8 @@ def tables(runs: Sequence[Run], *, what: str) -> str:
     """The medians, the ranges and the ratios to ours, a table a link, in Markdown."""
     lines = [what]
     for name in dict.fromkeys(run.link for run in runs):
-        lines += ["", f"### {name}", "", "| | seconds | range | processor s | peak MB | times ours | n |"]
-        lines.append("|---|---:|---|---:|---:|---:|---:|")
+        lines += ["", f"### {name}", "", "| | seconds | range | processor s | peak MB | times ours | range | n |"]
+        lines.append("|---|---:|---|---:|---:|---:|---|---:|")
         of_link = [run for run in runs if run.link == name]
         ours = {run.round: run.seconds for run in of_link if run.contender == "ours"}
         for who in dict.fromkeys(run.contender for run in of_link):
@@ -220,6 +235,7 @@ def _row(who: str, runs: Sequence[Run], ours: Mapping[int, float]) -> str:
         f"{statistics.median(run.user + run.system for run in runs):.2f}",
         f"{max(run.peak_mb for run in runs):.0f}",
         f"{statistics.median(ratios):.2f}" if ratios else "",
+        f"{min(ratios):.2f} to {max(ratios):.2f}" if ratios else "",
         str(len(runs)),
     ]
     return f"| {' | '.join(cells)} |"
@@ -234,6 +250,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="600 messages, one round")
     parser.add_argument("--json", type=Path, help="add the runs to this file, a JSON line each")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file, too")
+    parser.add_argument("--write", action="store_true", help="put the tables into RESULTS.md")
     given = parser.parse_args()
     if given.quick:
         given.messages, given.rounds = 600, 1
@@ -248,6 +265,7 @@ def main() -> None:
     chosen = [each for each in contenders(given.messages) if not given.only or each.name in given.only.split(",")]
     if not chosen:
         sys.exit(f"None of these takes part: {given.only}. mbsync must be installed (Debian: apt-get install isync).")
+    what = f"{given.messages:,} messages. {machine(('mbsync', '--version'), ('dovecot', '--version'))}."
     memory = Path("/dev/shm")  # not a disk, whose speed is its own matter
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="bench-", dir=memory if memory.is_dir() else None) as name:
@@ -262,10 +280,11 @@ def main() -> None:
     if given.json:
         with given.json.open("a") as file:
             file.writelines(json.dumps(asdict(run)) + "\n" for run in runs)
-    what = f"{given.messages:,} messages, {os.cpu_count()} processors, {time.strftime('%Y-%m-%d')}."
     print(tables(runs, what=what), end="")
     if given.markdown:
         given.markdown.write_text(tables(runs, what=what))
+    if given.write:
+        write_results("fetch", tables(runs, what=what))
 
 
 if __name__ == "__main__":

@@ -16,14 +16,10 @@ made by mixed.py. mu and notmuch take part where they are installed.
 import argparse
 import json
 import os
-import platform
-import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC
@@ -36,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import mixed
 import pandas as pd
 from measure import Measured, measured
+from results import machine, write_results
 
 from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner
 from inboxstats.archive.layout import message_key
@@ -60,7 +57,6 @@ SIZES = (1_000, 10_000, 50_000, 100_000)
 NEW = 100
 """Messages that come between two reports of the experiment scale."""
 PICTURE = ROOT / "docs" / "images" / "scale.svg"
-RESULTS = HERE / "RESULTS.md"
 UIDVALIDITY = 1_700_000_000
 
 
@@ -389,28 +385,6 @@ def picture(runs: Sequence[Run]) -> bytes:
     return svg(draw, pd.DataFrame(rows, columns=["state", "messages", "seconds"]), LIGHT, width=640)
 
 
-def _machine() -> str:
-    def version(*command: str) -> str | None:
-        if not shutil.which(command[0]):
-            return None
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return f"{command[0]} {re.search(r'[0-9.]+', said)[0]}"
-
-    others = filter(None, (version("mu", "--version"), version("notmuch", "--version")))
-    load = f"load {os.getloadavg()[0]:.1f} at the start"
-    machine = f"{os.cpu_count()} processors ({platform.machine()}), Python {platform.python_version()}"
-    return ", ".join([time.strftime("%Y-%m-%d"), machine, *others, load])
-
-
-def write_results(text: str) -> None:
-    """Put the tables between their markers in RESULTS.md, whose other sections stay."""
-    begin, end = "<!-- parse -->", "<!-- /parse -->"
-    before = RESULTS.read_text() if RESULTS.exists() else "# What was measured\n\nBy `make bench`.\n"
-    head, found, rest = before.partition(begin)
-    tail = rest.partition(end)[2] if found else "\n"
-    RESULTS.write_text(f"{head if found else head + chr(10)}{begin}\n{text}{end}{tail}")
-
-
 def _check_space(folder: Path, count: int, experiments: Sequence[str], sizes: Sequence[int]) -> None:
     """Exits where the mail, the indexes and a report would not fit."""
     mail = count * 70_000 if {"rows", "whole"} & set(experiments) else 0
@@ -466,7 +440,7 @@ def _runs(given: argparse.Namespace, place: Path) -> Iterator[Run]:
 
 def main() -> None:
     given = _arguments()
-    machine = _machine()
+    where = machine(("mu", "--version"), ("notmuch", "--version"))
     memory = Path("/dev/shm")  # not a disk, whose speed is its own matter
     place = given.folder or (memory if memory.is_dir() else Path(tempfile.gettempdir()))
     _check_space(place, given.messages, given.only, given.sizes)
@@ -477,12 +451,12 @@ def main() -> None:
         if given.json:  # at once: what an interrupted run has measured stays
             with given.json.open("a") as file:
                 file.write(json.dumps(asdict(run)) + "\n")
-    text = tables(runs, what=machine + ".")
+    text = tables(runs, what=where + ".")
     print(text, end="")
     if given.markdown:
         given.markdown.write_text(text)
     if given.write:
-        write_results(text)
+        write_results("parse", text)
         if "scale" in given.only:
             PICTURE.write_bytes(picture(runs))
 

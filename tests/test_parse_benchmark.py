@@ -158,12 +158,13 @@ def test_what_cannot_be_measured_is_told_in_a_sentence(options: tuple[str, ...],
 def test_results_stand_between_their_markers(
     bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench, "RESULTS", tmp_path / "RESULTS.md")
-    bench.write_results("first\n")
-    with bench.RESULTS.open("a") as file:
+    kept = tmp_path / "RESULTS.md"
+    monkeypatch.setitem(bench.write_results.__globals__, "RESULTS", kept)
+    bench.write_results("parse", "first\n")
+    with kept.open("a") as file:
         file.write("\n<!-- fetch -->\nothers\n<!-- /fetch -->\n")
-    bench.write_results("second\n")
-    text = bench.RESULTS.read_text()
+    bench.write_results("parse", "second\n")
+    text = kept.read_text()
     assert "<!-- parse -->\nsecond\n<!-- /parse -->" in text
     assert text.endswith("\n<!-- fetch -->\nothers\n<!-- /fetch -->\n")
     assert "first" not in text
