@@ -1,7 +1,9 @@
 """Which accounts a command is about: one that its options describe, or those of config.toml."""
 
 import re
+import threading
 from dataclasses import dataclass
+from importlib import import_module
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -141,10 +143,13 @@ def source_of(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: bool) ->
 
 def source_and_way(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: bool) -> tuple["ImapSource", "Way"]:
     """The account's mail on its server, not connected yet, and where its secret came from. Raises CredentialsError."""
+    # Meanwhile the keyring, or a command, is asked, which is another process.
+    threading.Thread(target=import_module, args=("inboxstats.sources.imap",), daemon=True).start()
     from inboxstats.credentials import secret_for
-    from inboxstats.sources.imap import ImapSource
 
     secret = secret_for(login_of(job), ask=secret_asker(), warn=(lambda _: None) if quiet else complain)
+    from inboxstats.sources.imap import ImapSource
+
     return ImapSource(server_of(job.account), secret.text, bandwidth), secret.way
 
 
