@@ -59,7 +59,9 @@ class Server(Connection, Sampled, Protocol):
     def mailboxes(self) -> Iterable[Mailbox]: ...
     def statuses(self, mailboxes: Sequence[Mailbox]) -> Mapping[str, MailboxState]: ...
     def status(self, mailbox: Mailbox) -> MailboxState: ...
-    def snapshot(self, mailbox: Mailbox, known: Snapshot | None = None) -> Snapshot: ...
+    def snapshot(
+        self, mailbox: Mailbox, known: Snapshot | None = None, *, early: Callable[[Listing], None] = ...
+    ) -> Snapshot: ...
     def are_the_same(self, mailbox: Mailbox, sample: Listing) -> bool: ...
     def still_there(self, mailbox: Mailbox, keys: Collection[MessageKey]) -> Collection[MessageKey]: ...
     def sibling(self) -> Connection: ...
@@ -75,7 +77,7 @@ class Watcher(Protocol):
         """So many messages and bytes are to be stored."""
 
     def stored(self, messages: int, size: int) -> None:
-        """So many more are stored. Called from several threads."""
+        """So many more are stored. Called from several threads, maybe before `begin`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,9 +258,12 @@ def _planned(
     pool: Pool,
 ) -> bool:
     """List a mailbox, once more where the connection drops. False where the run must end: see `plan.error`."""
+    stored: Stored | None = None
     for attempt in range(LISTING_TRIES):
         try:
-            _plan_mailbox(plan, source, folder, statuses, since=since, dry_run=dry_run, pool=pool)
+            if stored is None:  # once: at the next attempt threads may be writing there
+                stored = _swept(folder, dry_run=dry_run)
+            _plan_mailbox(plan, source, folder, stored, statuses, since=since, dry_run=dry_run, pool=pool)
         except (ServerRefusalError, UnreadableAnswerError) as problem:
             plan.troubles.append((folder.mailbox.name, str(problem)))
         except NetworkError as problem:
@@ -304,10 +309,19 @@ def _lost(got: Downloaded) -> Iterator[tuple[str, str]]:
         yield mailbox, f"{reason} {messages:,} of its messages are not fetched."
 
 
+def _swept(folder: MailboxFolder, *, dry_run: bool) -> Stored:
+    """What is on disk, after what a dead run left half done was made good."""
+    if dry_run:
+        return folder.stored()
+    folder.note_name()
+    return folder.sweep()
+
+
 def _plan_mailbox(
     plan: _Plan,
     source: Server,
     folder: MailboxFolder,
+    stored: Stored,
     statuses: _Statuses,
     *,
     since: date | None,
@@ -319,9 +333,6 @@ def _plan_mailbox(
     An unchanged mailbox costs one round trip, or none of its own, and a look at the names of its files.
     """
     name = folder.mailbox.name
-    if not dry_run:
-        folder.note_name()
-    stored = folder.stored() if dry_run else folder.sweep()
     state = statuses.of(folder.mailbox)
     unchanged = _is_unchanged(source, folder, state)
     if unchanged and state.messages is not None and folder.is_complete(stored):
@@ -336,7 +347,14 @@ def _plan_mailbox(
     else:
         if since is None and not dry_run:
             pool.expect(folder.mailbox, (state.messages or 0) - len(known), round_trip=statuses.round_trip)
-        found = source.snapshot(folder.mailbox, Snapshot(before, known) if (before := folder.state()) else None)
+        before = folder.state()
+
+        def early(some: Listing) -> None:
+            # Else it takes the whole listing to know what is missing, or to which generation it belongs.
+            if not (before or known or stored or dry_run or since):
+                pool.offer(Wanted(folder, some))
+
+        found = source.snapshot(folder.mailbox, Snapshot(before, known) if before else None, early=early)
         if known and not found.listing:
             plan.emptied.append((name, len(known)))
             return

@@ -145,18 +145,20 @@ class FetchBar(_Bar):
     """A `fetch.Watcher`."""
 
     _messages = _bytes = 0
+    _has_begun = False
 
     def listing(self, mailbox: str) -> None:
         self._begin(f"Listing {visible(mailbox)}", None)
 
     def begin(self, messages: int, size: int) -> None:
-        self._messages = self._bytes = 0
         self._begin(f"Fetching {megabytes(size)}", messages)
+        self._has_begun = True
 
     def stored(self, messages: int, size: int) -> None:
         self._messages += messages
         self._bytes += size
-        self._show(self._messages, size=self._bytes)
+        if self._has_begun:  # until then the bar is that of the listing, and of another thread
+            self._show(self._messages, size=self._bytes)
 
 
 class ImportBar(_Bar):

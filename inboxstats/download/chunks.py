@@ -73,9 +73,15 @@ class Queue:
     """What is still to be asked for. Chunks are cut when they are taken: a million messages need no list of them."""
 
     def __init__(self, work: Sequence[Wanted], threads: int) -> None:
-        self._uncut = deque(_Uncut(each.folder, chunks(each, self._most), len(each.messages)) for each in work)
+        self._uncut: deque[_Uncut] = deque()
         self._back: deque[Chunk] = deque()
         self._threads = max(1, threads)
+        for wanted in work:
+            self.add(wanted)
+
+    def add(self, wanted: Wanted) -> None:
+        """More, at its end."""
+        self._uncut.append(_Uncut(wanted.folder, chunks(wanted, self._most), len(wanted.messages)))
 
     def __len__(self) -> int:
         """How many messages are left."""

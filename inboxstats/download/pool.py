@@ -8,16 +8,20 @@ from itertools import chain, islice
 from typing import Self
 
 from inboxstats.download.admission import Admission
-from inboxstats.download.chunks import CHUNK_MESSAGES, Queue, chunks
+from inboxstats.download.chunks import CHUNK_MESSAGES, chunks
 from inboxstats.download.records import Budget, Connection, Downloaded, Wanted
 from inboxstats.download.run import Run
 from inboxstats.download.worker import Worker
-from inboxstats.mail import Mailbox
+from inboxstats.mail import Mailbox, MessageKey
 from inboxstats.pace import Pace
 
 NEAR_SECONDS = 0.01
 """A server whose first message comes so soon is near: one thread does more there than ten, which are in each other's
 way (1.1 s against 0.7 s on loopback)."""
+
+MOST_EARLY, MANY = 20_000, 1_000
+"""How many messages may be offered early, as each of them is noted; and from how many expected on it is of use: of few
+the threads would have unequal shares."""
 
 STOP_SECONDS = 4.0
 """How long threads may take to stop; what they have not finished by then is left to the next run."""
@@ -44,6 +48,8 @@ class Pool:
         self._run = Run(progress, Pace(len(connections), clock=clock), budget, wait)
         self._admission = Admission(self._run)
         self._expected: Mailbox | None = None
+        self._offered: set[MessageKey] = set()
+        self._takes_offers = False
         self._reserve: deque[Connection] = deque()
         self._served: list[Connection] = []
         self._alive = 1  # the threads, and the caller until all work is known
@@ -61,13 +67,25 @@ class Pool:
             self._expected = mailbox
             self._admission.hold(self._connections[0])
             self._start(self._connections[1 : messages // CHUNK_MESSAGES])
+            self._takes_offers = messages >= MANY
+
+    def offer(self, wanted: Wanted) -> None:
+        """Some of what will be wanted, while the rest is still being listed: connections that wait may have it.
+
+        It must be part of what `run` is given, unless all comes to nothing. Twice the same is once.
+        """
+        if not self._takes_offers or len(self._offered) + len(wanted.messages) > MOST_EARLY:
+            return
+        fresh = {key: info for key, info in wanted.messages.items() if key not in self._offered}
+        self._offered.update(fresh)
+        self._run.offer(Wanted(wanted.folder, fresh))
 
     def run(self, work: Sequence[Wanted]) -> Downloaded:
         """Store all messages wanted. Returns what came of it, even where it ended early."""
         several = chain.from_iterable(map(chunks, work))
         threads = sum(1 for _ in islice(several, len(self._connections)))
         self._reserve.extend(self._connections[1:threads])
-        self._run.begin(Queue(work, threads))
+        self._run.begin(work, threads)
         # The first of the connections begins, the others stand by.
         self._start(self._connections[:threads][:1])
         if threads and not self._run.begun.wait(NEAR_SECONDS):

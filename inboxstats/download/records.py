@@ -1,6 +1,7 @@
 """What a download is given and what comes of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -34,6 +35,44 @@ class Wanted:
 
     folder: MailboxFolder
     messages: Mapping[MessageKey, MessageInfo]
+
+    def without(self, taken: AbstractSet[MessageKey]) -> "Wanted":
+        """All but those that are taken. A million messages need no copy of them."""
+        return Wanted(self.folder, _Others(self.messages, taken))
+
+
+class _Others(Mapping[MessageKey, MessageInfo]):
+    """A mapping but for some of its keys."""
+
+    def __init__(self, every: Mapping[MessageKey, MessageInfo], taken: AbstractSet[MessageKey]) -> None:
+        self._every = every
+        self._taken = frozenset(key for key in taken if key in every)
+
+    def __len__(self) -> int:
+        return len(self._every) - len(self._taken)
+
+    def __iter__(self) -> Iterator[MessageKey]:
+        return (key for key in self._every if key not in self._taken)
+
+    def __getitem__(self, key: MessageKey) -> MessageInfo:
+        if key in self._taken:
+            raise KeyError(key)
+        return self._every[key]
+
+    def values(self) -> ValuesView[MessageInfo]:
+        return _OtherValues(self)
+
+    def infos(self) -> Iterator[MessageInfo]:
+        return (info for info in self._every.values() if info.key not in self._taken)
+
+
+class _OtherValues(ValuesView[MessageInfo]):
+    """Without a search for each key."""
+
+    _mapping: _Others
+
+    def __iter__(self) -> Iterator[MessageInfo]:
+        return self._mapping.infos()
 
 
 @dataclass(frozen=True, slots=True)

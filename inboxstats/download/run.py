@@ -2,12 +2,12 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from inboxstats.archive import MailboxFolder
 from inboxstats.download.chunks import Chunk, Queue
-from inboxstats.download.records import Budget, Downloaded, Failure
+from inboxstats.download.records import Budget, Downloaded, Failure, Wanted
 from inboxstats.errors import InboxstatsError
 from inboxstats.mail import MessageKey
 from inboxstats.pace import Pace
@@ -17,6 +17,8 @@ from inboxstats.pace import Pace
 class Run:
     """All of it changes under the lock.
 
+    queue    -- all that is to be done, ``None`` until it is known
+    early    -- what may be asked for before; `taken` are the messages that are or were under way out of there
     begun    -- the first message has come
     asked    -- the chunks under way on each connection
     is_spent -- the budget allows no more
@@ -28,6 +30,8 @@ class Run:
     budget: Budget | None
     wait_as_told: Callable[[float], object] | None
     queue: Queue | None = None
+    early: Queue = field(default_factory=lambda: Queue((), 1))
+    taken: set[MessageKey] = field(default_factory=set)
     begun: threading.Event = field(default_factory=threading.Event)
     lock: threading.Condition = field(default_factory=threading.Condition)
     in_flight: int = 0
@@ -48,6 +52,10 @@ class Run:
         return self.stopping.is_set()
 
     @property
+    def _source(self) -> Queue:
+        return self.early if self.queue is None else self.queue
+
+    @property
     def is_over(self) -> bool:
         """Whether there is nothing to do any more. Under the lock."""
         return self.is_spent or (self.queue is not None and not len(self.queue) and not self.in_flight)
@@ -56,10 +64,16 @@ class Run:
         """Let time pass, but no more of it once the run is stopped."""
         (self.wait_as_told or self.stopping.wait)(seconds)
 
-    def begin(self, queue: Queue) -> None:
+    def offer(self, wanted: Wanted) -> None:
+        """Some of the work is known. What nobody takes of it before `begin` is forgotten."""
+        with self.lock:
+            self.early.add(wanted)
+            self.lock.notify_all()
+
+    def begin(self, work: Sequence[Wanted], threads: int) -> None:
         """All work is known."""
         with self.lock:
-            self.queue = queue
+            self.queue = Queue([each.without(self.taken) for each in work] if self.taken else work, threads)
             self.lock.notify_all()
 
     def take(self, under_way: deque[Chunk], *, may_have_more: Callable[[], bool]) -> Chunk | None:
@@ -76,17 +90,18 @@ class Run:
                 if rest:
                     self._wait_unlocked(rest)
                     continue
-                if self.queue is not None:
-                    chunk = self.queue.take(under_way)
-                    if chunk is not None:
-                        if not self._affords(chunk):
-                            break
-                        self.in_flight += 1
-                        under_way.append(chunk)
-                        chunk.episode = self.pace.episode
-                        return chunk
-                    if under_way or not self.in_flight:
+                chunk = self._source.take(under_way)
+                if chunk is not None:
+                    if not self._affords(chunk):
                         break
+                    if self.queue is None:
+                        self.taken.update(chunk.left)
+                    self.in_flight += 1
+                    under_way.append(chunk)
+                    chunk.episode = self.pace.episode
+                    return chunk
+                if under_way or (self.queue is not None and not self.in_flight):
+                    break
                 self.lock.wait()
             return None
 
@@ -104,8 +119,7 @@ class Run:
             promised = sum(each.size for under_way in self.asked for each in under_way.copy())
             if not self.budget.allows(chunk.size, promised=promised):
                 self.is_spent = True
-                assert self.queue is not None
-                self.queue.give_back(chunk)
+                self._give_back(chunk)
                 self.lock.notify_all()
         return not self.is_spent
 
@@ -139,8 +153,10 @@ class Run:
     def give_up(self, folder: MailboxFolder, under_way: deque[Chunk], reason: str) -> None:
         """Take a mailbox off the queue: it is gone, and asking for each message would change nothing."""
         with self.lock:
-            assert self.queue is not None
-            lost = self.queue.give_up(folder) + sum(len(chunk.left) for chunk in under_way)
+            lost = sum(len(chunk.left) for chunk in under_way)
+            given_up = self._source.give_up(folder)
+            if self.queue is not None:  # else it is part of what will be known, and lost then
+                lost += given_up
             first, before = self.refused.get(folder.mailbox.name, (reason, 0))
             self.refused[folder.mailbox.name] = (first, before + lost)
             for chunk in under_way:
@@ -150,9 +166,13 @@ class Run:
         """Chunks, so many of them, are no longer in flight; what is left of them goes to the end of the queue."""
         with self.lock:
             self.in_flight -= of
-            if self.queue is not None:
-                self.queue.give_back(*left)
+            self._give_back(*left)
             self.lock.notify_all()
+
+    def _give_back(self, *some: Chunk) -> None:
+        if self.queue is None:
+            self.taken.difference_update(*(chunk.left for chunk in some))
+        self._source.give_back(*some)
 
     def stop(self, *, error: InboxstatsError | None = None, bug: BaseException | None = None) -> None:
         """End the work; the first reason given is the one reported."""

@@ -15,6 +15,7 @@ from scripted_mailbox import ANY_DAY, Box, Stored, box
 from scripted_session import Fault, Session
 
 from inboxstats.archive import Snapshot
+from inboxstats.archive.listing import Listing
 from inboxstats.errors import NetworkError, ServerRefusalError
 from inboxstats.mail import Mailbox
 from inboxstats.sources.imap import ImapSource, Server, listing
@@ -71,6 +72,38 @@ def test_a_small_mailbox_is_listed_in_two_round_trips() -> None:
     with served(box(*MESSAGES[:7])) as (server, source):
         assert uids(source.snapshot(INBOX)) == list(range(1, 8))
         assert [line.split(" (")[0] for line in commands(server)] == ['EXAMINE "INBOX"', "UID FETCH 1:*"]
+
+
+def test_messages_are_told_early_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "SOME", 3)
+    told: list[Listing] = []
+    with served(box(*MESSAGES[:12])) as (_, source):
+        found = source.snapshot(INBOX, early=told.append).listing
+    assert [some.uids.tolist() for some in told] == [[1, 2, 3], [4, 5, 6], [8, 9, 10]]  # windows of 7
+    assert all(some[key] == found[key] for some in told for key in some)
+
+
+def test_a_strange_line_among_plain_ones_is_read_too() -> None:
+    lines = [
+        b'* 1 FETCH (UID 1 FLAGS (\\Seen) INTERNALDATE "02-Mar-2026 09:00:00 +0000" RFC822.SIZE 5)',
+        b"* OK still at it",
+        b"* 2 FETCH (RFC822.SIZE 6 FLAGS ({1}\r\nx) UID 2)",
+        b'* 3 FETCH (UID 3 FLAGS (\\Recent a) INTERNALDATE "31-Feb-2026 09:00:00 +0000" RFC822.SIZE 7)',
+        b'* 3 FETCH (UID 4294967296 FLAGS () INTERNALDATE "02-Mar-2026 09:00:00 +0000" RFC822.SIZE 8)',
+    ]
+
+    def answered(session: Session, tag: str, _line: str) -> None:
+        session.send_bytes(b"".join(line + b"\r\n" for line in lines))
+        session.send(f"{tag} OK done")
+
+    with served(box(*MESSAGES[:3])) as (server, source):
+        server.on("UID FETCH", answered)
+        found = source.snapshot(INBOX).listing
+    assert [(info.key, info.size, info.internal_date) for info in found.values()] == [
+        ("1-1", 5, ANY_DAY), ("1-2", 6, None), ("1-3", 7, None),
+    ]  # fmt: skip
+    assert found["1-1"].flags == {"\\Seen"}  # type: ignore[index]
+    assert found["1-3"].flags == {"a"}  # type: ignore[index]
 
 
 def test_messages_that_an_answer_leaves_out_are_listed_all_the_same() -> None:

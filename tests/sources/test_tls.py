@@ -198,6 +198,35 @@ def test_what_is_said_before_tls_does_not_count_afterwards(certificates: Certifi
     assert server.log[2] == "CAPABILITY"
 
 
+def test_what_the_greeting_tells_is_not_asked_for_again() -> None:
+    with served(None, "none") as server:
+        server.script.greeting = b"* OK [CAPABILITY IMAP4rev1 ID] ready"
+        opened = source(server, "none")
+        opened.connect()
+        opened.close()
+    assert [line.split()[0] for line in server.log][:2] == ["LOGIN", "ID"]
+
+
+def test_what_the_greeting_tells_before_starttls_is_asked_for_anew(certificates: Certificates) -> None:
+    with served(certificates.good, "starttls") as server:
+        server.script.greeting = b"* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED EVIL] ready"
+        opened = source(server, "starttls")
+        opened.connect()
+        opened.close()
+    assert [line.split()[0] for line in server.log][:3] == ["STARTTLS", "CAPABILITY", "LOGIN"]
+    assert server.script.clear == ["STARTTLS"]
+
+
+@pytest.mark.parametrize("told", [b"[CAPABILITY]", b"[CAPABILITY IMAP4rev1 \xe4]"])
+def test_a_greeting_that_tells_nothing_readable_is_not_believed(told: bytes) -> None:
+    with served(None, "none") as server:
+        server.script.greeting = b"* OK " + told + b" ready"
+        opened = source(server, "none")
+        opened.connect()
+        opened.close()
+    assert server.log[0] == "CAPABILITY"
+
+
 def test_a_server_that_forbids_logins_in_the_clear_gets_none() -> None:
     with served(None, "none") as server:
         server.on("CAPABILITY", lambda session, tag, _: session.send(

@@ -6,7 +6,7 @@ state of the connection.
 
 import contextlib
 import imaplib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
@@ -137,14 +137,20 @@ class ImapSource:
         """Every message with internal date, flags and size, by ascending UID. Raises NetworkError."""
         return self.snapshot(mailbox).listing
 
-    def snapshot(self, mailbox: Mailbox, known: Snapshot | None = None) -> Snapshot:
+    def snapshot(
+        self,
+        mailbox: Mailbox,
+        known: Snapshot | None = None,
+        *,
+        early: Callable[[Listing], None] = lambda _: None,
+    ) -> Snapshot:
         """The listing and its state. Where `known` is an earlier one, only what has changed is asked for, if it can be.
 
-        Raises NetworkError.
+        While all is listed, `early` is given messages as they come, some at a time, maybe twice. Raises NetworkError.
         """
         opened = partial(self._opened, mailbox)
         found = listing.changed(opened, known) if known else None
-        return found or listing.whole(opened)
+        return found or listing.whole(opened, early)
 
     def are_the_same(self, mailbox: Mailbox, sample: Listing) -> bool:
         """Whether these messages have the size and the internal date that they had. Raises NetworkError."""

@@ -52,13 +52,27 @@ class Channel(imaplib.IMAP4):
         self._server = server
         self._verify = verify
         self._watch = watch
+        self._unread = b""
         super().__init__(server.host, server.port)
+
+    def unread(self, line: bytes) -> None:
+        """Have imaplib take this line, as `readline` gave it, for the next one."""
+        self._unread = line
+
+    def _get_line(self) -> bytes:
+        if not self._unread:
+            return cast(bytes, super()._get_line())  # type: ignore[misc]  # imaplib has it, typeshed has not
+        line, self._unread = self._unread, b""
+        if not line.endswith(b"\r\n"):
+            raise self.abort("it ended within an answer")
+        return line[:-2]
 
     def _get_capabilities(self) -> None:
         """imaplib's own asks, though nearly every server tells in its greeting (RFC 9051, section 7.1)."""
-        told = self.untagged_responses.pop("CAPABILITY", [])
-        if told and isinstance(told[-1], bytes) and told[-1].isascii():
-            self.capabilities = tuple(told[-1].decode().upper().split())
+        told = self.untagged_responses.pop("CAPABILITY", [b""])[-1]
+        words = told.decode().upper().split() if isinstance(told, bytes) and told.isascii() else []
+        if "IMAP4REV1" in words:
+            self.capabilities = tuple(words)
         else:
             super()._get_capabilities()  # type: ignore[misc]  # imaplib has it, typeshed has not
 
