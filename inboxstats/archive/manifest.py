@@ -96,8 +96,7 @@ def append(path: str, rows: Iterable[ManifestRow | SetAside], *, fsync: bool) ->
     lines = "".join(map(_line, rows)).encode()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, FILE_MODE)
     try:
-        os.lseek(descriptor, _whole_length(descriptor), os.SEEK_SET)
-        os.ftruncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR))
+        _cut_torn_line(descriptor)
         write_all(descriptor, lines)
         if fsync:
             os.fsync(descriptor)
@@ -113,6 +112,18 @@ def _line(row: ManifestRow | SetAside) -> str:
         f'{{"uidvalidity":{row.uidvalidity},"uid":{row.uid},"size":{row.size},'
         f'"sha256":"{row.sha256}","stored":"{row.stored}"}}\n'
     )
+
+
+def _cut_torn_line(descriptor: int) -> None:
+    """Leaves the position at the end."""
+    end = os.lseek(descriptor, 0, os.SEEK_END)
+    if not end:
+        return
+    os.lseek(descriptor, end - 1, os.SEEK_SET)
+    if os.read(descriptor, 1) != b"\n":
+        whole = _whole_length(descriptor)
+        os.ftruncate(descriptor, whole)
+        os.lseek(descriptor, whole, os.SEEK_SET)
 
 
 def _whole_length(descriptor: int) -> int:
