@@ -60,10 +60,15 @@ def distinctive(words: Words, groups: Places, *, names: Collection[tuple[int, st
 
 
 def _coded(names: Collection[tuple[int, str]], vocabulary: pa.Array) -> Iterator[tuple[int, int]]:
-    codes = pc.index_in(pa.array([name for _, name in names], pa.string()), value_set=vocabulary).to_pylist()
-    for (group, _), code in zip(names, codes, strict=True):
-        if code is not None:
-            yield group, code
+    # The vocabulary is looked up among the names: the other way round, all of it would have to be hashed.
+    is_name = pc.is_in(vocabulary, value_set=pa.array({name for _, name in names}, pa.string())).to_numpy(
+        zero_copy_only=False
+    )
+    places = np.flatnonzero(is_name)
+    codes = dict(zip(vocabulary.take(pa.array(places)).to_pylist(), places.tolist(), strict=True))
+    for group, name in names:
+        if name in codes:
+            yield group, codes[name]
 
 
 def _counts(words: Words, groups: Places, sizes: Places) -> tuple[Places, Places, Places]:

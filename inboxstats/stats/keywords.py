@@ -78,8 +78,9 @@ def _count_phrases(data: Dataset, words: pa.Table) -> pa.Table:
 
 def _met_often(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """All that are there PHRASE_MESSAGES times, and a few others: most are there once, and sorting them takes long."""
-    remainders = numbers % (len(numbers) | 1)
-    return numbers[np.bincount(remainders)[remainders] >= PHRASE_MESSAGES]
+    ends = numbers & ((1 << len(numbers).bit_length()) - 1)
+    often: npt.NDArray[np.int64] = numbers[np.bincount(ends)[ends] >= PHRASE_MESSAGES]
+    return often
 
 
 def _more_than_their_parts(phrases: pa.Table, words: pa.Table, messages: int) -> pa.Table:
