@@ -3,6 +3,7 @@
 Asks at a terminal for what no option says; elsewhere a missing answer is a usage error.
 """
 
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,6 +99,8 @@ def add(
     known = configs.read(path)
     address = checked_address(address or ask("Mail address", option="giving the address"))
     name = address if name is None else name
+    if not name or not name.isprintable():
+        raise UsageError("--name is empty, or has characters that cannot be typed.")
     if name in known.accounts and not replace_it:
         raise UsageError(f"{path} has an account {name!r} already. Say --replace to change it, or another --name.")
     if password_stdin and password_command is not None:
@@ -121,7 +124,7 @@ def add(
         say_json({"schema_version": SCHEMA_VERSION, "config": str(path), **_row(job, place, done)})
     elif not quiet:
         kept = ", its password into the keyring" if done.secret is not None else ""
-        say(f"Wrote the account {name} into {path}{kept}. Next: inboxstats fetch {name}")
+        say(f"Wrote the account {name} into {path}{kept}. Next: inboxstats fetch {shlex.quote(name)}")
 
 
 def _account(place: Place, user: str, password_command: tuple[str, ...], mailbox: list[str] | None) -> "Account":

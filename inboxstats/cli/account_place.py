@@ -65,14 +65,28 @@ def placed(address: str, given: Given, *, silent: bool, no_login: bool) -> Place
     guessed = [each for each in found if each.how == "name"]
     if guessed:
         return _first_that_answers(address, [_place(each, given) for each in guessed], silent=silent)
-    place = _place(found[0], given)
-    if found[0].is_foreign:
-        where = f"{address.rpartition('@')[2]} says that its mail is at {place.host}"
-        if not is_anybody_there():
-            raise UsageError(f"{where}, which is another domain. If that is right, say --host {place.host}.")
-        if not confirm(f"{where}, which is another domain. Is that right?", option="--host"):
-            raise UsageError("Then give the server: --host.")
-    return place if no_login else _reached(place)
+    for candidate in found:
+        _confirm(address, candidate)
+        if no_login:
+            return _place(candidate, given)
+        try:
+            return _reached(_place(candidate, given))
+        except NetworkError as problem:  # then the domain's next one (RFC 2782)
+            if candidate is found[-1]:
+                raise
+            complain(str(problem))
+    raise AssertionError("unreachable: there is always a candidate, and the last one returns or raises")
+
+
+def _confirm(address: str, candidate: "Candidate") -> None:
+    """Have a person confirm a server that only the DNS vouches for. Raises UsageError."""
+    if not candidate.is_foreign:
+        return
+    where = f"{address.rpartition('@')[2]} says that its mail is at {candidate.host}"
+    if not is_anybody_there():
+        raise UsageError(f"{where}, which is another domain. If that is right, say --host {candidate.host}.")
+    if not confirm(f"{where}, which is another domain. Is that right?", option="--host"):
+        raise UsageError("Then give the server: --host.")
 
 
 def _place(candidate: "Candidate", given: Given) -> Place:

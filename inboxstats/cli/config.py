@@ -2,9 +2,7 @@
 
 import os
 import shlex
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +148,8 @@ def _toml(settings: list[_Setting], *, origin: bool) -> str:
 @app.command("edit")
 def edit(config: ConfigFile = None) -> None:
     """Open config.toml in $VISUAL or $EDITOR. It is replaced only by what is valid."""
+    import tempfile
+
     from inboxstats import config as configs
     from inboxstats import config_edit
 
@@ -189,6 +189,8 @@ def _edited(copy: Path, file: Path) -> str:
 
 
 def _open_editor(path: Path) -> None:
+    import subprocess
+
     default = "notepad" if os.name == "nt" else "vi"
     words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or default) or [default]
     try:

@@ -168,6 +168,7 @@ def test_greenmail_tells_no_sizes_and_gets_an_account_as_well(
         (["account", "add", "nobody"], "'nobody' is no mail address"),
         (["account", "add", "a@b..c"], "is no mail address"),
         (["account", "add", "me@example.org", "--port", "993"], "go with --host"),
+        (["account", "add", "me@example.org", "--name", ""], "--name is empty"),
         (
             ["account", "add", "me@example.org", "--host", "h", "--no-login", "--password-command", "'"],
             "Check the quotes",
@@ -191,6 +192,19 @@ def test_a_server_in_another_domain_is_taken_from_the_dns_only_by_a_person(inbox
     with dns_server({("_imaps._tcp.example.org", "SRV"): ["0 1 993 imap.example.net."]}) as (dns, _):
         done = inboxstats("account", "add", "me@example.org", "--dns", dns)
     one_sentence(done, 2, "imap.example.net", "another domain", "--host imap.example.net")
+
+
+def test_a_server_that_does_not_answer_gives_way_to_the_domains_next_one(
+    inboxstats: Inboxstats, dovecot: Dovecot, user: Login, certificates: Certificates
+) -> None:
+    # localhost is a domain, too, so its server is not a foreign one.
+    records = {("_imaps._tcp.localhost", "SRV"): ["0 1 1 localhost.", f"10 1 {dovecot.tls_port} localhost."]}
+    with dns_server(records) as (dns, _):
+        command = ["account", "add", "me@localhost", "--user", user.user, "--dns", dns]
+        done = inboxstats(*command, password=CANARY, SSL_CERT_FILE=str(certificates.ca_file))
+    assert done.code == 0, done
+    assert "localhost:1 refuses connections" in done.err
+    assert written(inboxstats)["me@localhost"]["port"] == dovecot.tls_port
 
 
 def test_a_domain_without_any_server_is_said(inboxstats: Inboxstats) -> None:
