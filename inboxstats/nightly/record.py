@@ -17,7 +17,7 @@ from typing import Any
 
 import platformdirs
 
-from inboxstats.archive.files import make_folder, write_state
+from inboxstats.archive.files import make_folder, storage_errors, write_state
 
 SCHEMA_VERSION = 1
 
@@ -129,7 +129,8 @@ def write_record(path: Path, record: Record) -> None:
         "digested": {name: _text(moment) for name, moment in record.digested.items()},
         "runs": [plain(run) for run in record.runs],
     }
-    make_folder(str(path.parent), fsync=False)
+    with storage_errors("write", path):
+        make_folder(str(path.parent), fsync=False)
     write_state(path, (json.dumps(told, indent=1) + "\n").encode(), fsync=True)
 
 

@@ -5,7 +5,7 @@ How mail is fetched and a digest sent is given by the caller; the clock and the 
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 from inboxstats import digest
 from inboxstats.collection import Collection, open_collection
 from inboxstats.digest import Findings, Period
-from inboxstats.errors import ExitCode, InboxstatsError
+from inboxstats.errors import ExitCode, InboxstatsError, StorageError
 from inboxstats.nightly.record import AccountRun, Record, Run, read_record, record_path, troubles, write_record
 from inboxstats.parse import Limits
 from inboxstats.report import folder
@@ -67,8 +67,7 @@ def run(
 ) -> tuple[Run, Findings | None]:
     """Do it, and note it, also where it is interrupted. The caller holds the archive's lock.
 
-    The run's exit code is the worst of all its parts. Raises what nobody expects, and StorageError where the record
-    itself cannot be written.
+    The run's exit code is the worst of all its parts. Raises what nobody expects.
     """
     path = record_path(night.archive)
     record = read_record(path, night.archive)
@@ -76,9 +75,7 @@ def run(
     started = now()
     # Noted at once, so that a first digest which cannot be sent is not lost for the second.
     record = replace(record, digested=dict.fromkeys(night.accounts, started - FIRST_PERIOD) | dict(record.digested))
-    record = record.begin(Run(started))
-    write_record(path, record)
-    progress = _Progress(path, record)
+    progress = _Progress(path, record.begin(Run(started)))
     _LOG.info("The night begins: %d accounts", len(night.accounts))
     try:
         progress.note(accounts=_fetch_all(night, fetch, wait))
@@ -95,12 +92,16 @@ def run(
 
 
 class _Progress:
-    """The record on the disk, which follows the run step by step."""
+    """The record on the disk, which follows the run step by step.
+
+    A record that cannot be written is a trouble like others: on a full disk the digest can still be sent.
+    """
 
     def __init__(self, path: Path, record: Record) -> None:
         self._path = path
         self.record = record
         self._codes = [0]
+        self._save()
 
     @property
     def run(self) -> Run:
@@ -113,7 +114,7 @@ class _Progress:
 
     def note(self, **changes: object) -> None:
         self.record = self.record.update(replace(self.run, **changes))  # type: ignore[arg-type]
-        write_record(self._path, self.record)
+        self._save()
 
     def fail(self, problem: str, code: ExitCode) -> None:
         """One step went wrong, the others go on."""
@@ -125,7 +126,16 @@ class _Progress:
         """Mail of the accounts that could be fetched is told of; of the others, what they bring later is new then."""
         good = {each.account: until for each in self.run.accounts if each.error is None}
         self.record = replace(self.record, digested={**self.record.digested, **good})
-        write_record(self._path, self.record)
+        self._save()
+
+    def _save(self) -> None:
+        try:
+            write_record(self._path, self.record)
+        except StorageError as problem:
+            if str(problem) not in self.run.troubles:
+                _LOG.error("%s", problem)
+                self._codes.append(problem.exit_code)
+                self.record = self.record.update(replace(self.run, troubles=(*self.run.troubles, str(problem))))
 
 
 def _fetch_all(night: Night, fetch: Fetch, wait: Callable[[float], None]) -> tuple[AccountRun, ...]:
@@ -158,25 +168,23 @@ def _fetched(names: Sequence[str], fetch: Fetch) -> dict[str, AccountRun]:
 def _report_and_tell(
     night: Night, progress: _Progress, before: Run | None, send: Send, *, until: datetime
 ) -> Findings | None:
+    collection = None
     try:
         collection = open_collection(night.archive, night.limits)
         _report(night, progress, collection, before, until)
     except InboxstatsError as problem:
         progress.fail(f"No report: {problem}", problem.exit_code)
-        collection = None
+    told = None
     try:
         told = _findings(night, progress, collection, before, until)
-    except InboxstatsError as problem:
-        progress.fail(f"No digest: {problem}", problem.exit_code)
-        progress.note(digest="failed")
-        return None
-    try:
         progress.note(digest=send(told))
     except InboxstatsError as problem:
-        progress.fail(f"The digest could not be sent: {problem}", problem.exit_code)
+        what = "No digest" if told is None else "The digest could not be sent"
+        progress.fail(f"{what}: {problem}", problem.exit_code)
         progress.note(digest="failed")
         return told
-    progress.digested(until)
+    if collection is not None:
+        progress.digested(until)
     return told
 
 
@@ -195,12 +203,21 @@ def _report(night: Night, progress: _Progress, collection: Collection, before: R
 def _findings(
     night: Night, progress: _Progress, collection: Collection | None, before: Run | None, until: datetime
 ) -> Findings:
-    accounts = {name: progress.record.digested[name] for name in night.accounts}
-    period = Period(max(accounts.values()), until, accounts)
+    period = _period(progress.run, progress.record.digested, until)
     wrong = tuple(troubles(progress.run, before))
     if collection is None:
         return digest.nothing(period, night.timezone, wrong)
     return digest.make(collection, period, night.mine, timezone=night.timezone, troubles=wrong)
+
+
+def _period(run: Run, digested: Mapping[str, datetime], until: datetime) -> Period:
+    """What is new tonight: each message is told of once, in the night in which all mail of its account has come.
+
+    Days are compared once all accounts are whole: what is missing would look like a silence.
+    """
+    whole = {each.account: each.error is None for each in run.accounts}
+    accounts = {name: digested[name] if is_whole else until for name, is_whole in whole.items()}
+    return Period(min(digested[name] for name in whole) if all(whole.values()) else until, until, accounts)
 
 
 def _tidy(night: Night, progress: _Progress) -> None:

@@ -177,20 +177,41 @@ def test_without_retries_nothing_is_waited_for(night: Night) -> None:
     )
 
 
-def test_a_report_that_cannot_be_written_does_not_stop_the_digest(night: Night, tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_written_does_not_stop_the_digest(
+    night: Night, deliver: Callable[[int, datetime], None], tmp_path: Path
+) -> None:
+    deliver(1, NIGHT - timedelta(hours=3))
     (tmp_path / "out").write_text("a file")
     told: list[Findings] = []
     done, _ = run(night, fetch=fetched(*GOOD), send=lambda each: told.append(each) or "sent", now=Clock())
     assert (done.exit_code, done.report) == (6, None)
     assert told[0].troubles[0].startswith("No report: Cannot write the report into")
+    assert told[0].messages == 1
 
 
-def test_a_damaged_archive_still_tells_of_it(night: Night) -> None:
+def test_a_damaged_archive_is_told_of_and_its_mail_once_it_is_mended(
+    night: Night, deliver: Callable[[int, datetime], None]
+) -> None:
+    deliver(1, NIGHT - timedelta(hours=3))
+    whole = (night.archive / "archive.toml").read_text()
     (night.archive / "archive.toml").write_text("no toml at all [")
     told: list[Findings] = []
     done, _ = run(night, fetch=fetched(*GOOD), send=lambda each: told.append(each) or "sent", now=Clock())
     assert done.exit_code == 8
     assert (told[0].messages, len(told[0].troubles)) == (0, 1)
+    (night.archive / "archive.toml").write_text(whole)
+    _, findings = run(night, fetch=fetched(*GOOD), send=lambda _: "sent", now=Clock(NIGHT + timedelta(days=1)))
+    assert findings is not None
+    assert findings.messages == 1
+
+
+def test_a_record_that_cannot_be_written_does_not_stop_the_digest(night: Night, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    told: list[Findings] = []
+    done, _ = run(night, fetch=fetched(*GOOD), send=lambda each: told.append(each) or "sent", now=Clock())
+    assert (done.exit_code, done.digest, done.report is None) == (6, "sent", False)
+    (trouble,) = told[0].troubles
+    assert trouble.startswith("Cannot write ")
 
 
 def test_old_reports_go_and_the_latest_stay(night: Night, tmp_path: Path) -> None:
