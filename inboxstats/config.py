@@ -43,6 +43,20 @@ def known_fingerprint(text: str) -> str:
     )
 
 
+def known_tenant(text: str) -> str:
+    """The text itself, if it can be a tenant of Microsoft's: a name, a domain or an id. Raises ValueError."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", text):
+        return text
+    raise ValueError(f"{text!r} is no tenant; write common, organizations, consumers, a domain or an id")
+
+
+def known_authority(text: str) -> str:
+    """The text itself, if it is the address of a sign-in service, such as a national cloud's. Raises ValueError."""
+    if re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d{1,5})?/?", text):
+        return text.rstrip("/")
+    raise ValueError(f"{text!r} is no sign-in service; write one like https://login.microsoftonline.us")
+
+
 def known_bandwidth(text: str) -> str:
     """The text itself, if it says bytes a second. Raises ValueError."""
     bytes_per_second(text)
@@ -73,6 +87,11 @@ class Account(_Section):
     security: Literal["tls", "starttls", "none"] = "tls"
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     tls_fingerprint: Annotated[str, AfterValidator(known_fingerprint)] | None = None
+    auth: Literal["password", "oauth"] = "password"
+    sign_in: Literal["google", "microsoft"] | None = None
+    client_id: str | None = Field(default=None, min_length=1)
+    tenant: Annotated[str, AfterValidator(known_tenant)] = "common"
+    authority: Annotated[str, AfterValidator(known_authority)] = "https://login.microsoftonline.com"
     password_command: Names = ()
     mailboxes: Annotated[Names, Field(min_length=1)] = ("INBOX",)
     threads: Annotated[int, Field(ge=1, le=64)] | None = None

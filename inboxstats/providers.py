@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Wants = Literal["password", "app password", "bridge password", "oauth"]
+SignIn = Literal["google", "microsoft"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Provider:
     daily_bytes -- bodies to take on one day (UTC), below the provider's own limit; ``None`` is any amount
     advice      -- on the password, for a user whose login is refused
     wants       -- what it takes in the place of a password
+    sign_in     -- whose OAuth gives a token for it; ``None`` where we know of none
     steps       -- what a user does first, in order, a sentence each
     """
 
@@ -45,6 +47,7 @@ class Provider:
     daily_bytes: int | None = None
     advice: str = "Gmail, Yahoo and iCloud want an app password."
     wants: Wants = "password"
+    sign_in: SignIn | None = None
     steps: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
 
@@ -60,6 +63,7 @@ PROVIDERS = (
     Provider(
         "Gmail",
         ("gmail.com", "googlemail.com"),
+        sign_in="google",
         connections=4,  # of 15
         daily_bytes=_GOOGLE_DAILY_BYTES,
         advice="Gmail wants an app password: https://myaccount.google.com/apppasswords (with 2-Step Verification on).",
@@ -73,6 +77,7 @@ PROVIDERS = (
     Provider(
         "Google Workspace",
         ("imap.gmail.com",),
+        sign_in="google",
         connections=4,
         daily_bytes=_GOOGLE_DAILY_BYTES,
         wants="app password",
@@ -86,6 +91,7 @@ PROVIDERS = (
     Provider(
         "Outlook.com",
         ("outlook.com", "hotmail.com"),
+        sign_in="microsoft",
         connections=2,  # of about 20, and throttled soon
         advice="Outlook.com takes no password by IMAP any more, only OAuth.",
         wants="oauth",
@@ -101,6 +107,7 @@ PROVIDERS = (
     Provider(
         "Microsoft 365",
         ("office365.com", "office365.us"),
+        sign_in="microsoft",
         connections=2,
         advice="Microsoft 365 and Outlook.com take no password by IMAP any more, only OAuth.",
         wants="oauth",

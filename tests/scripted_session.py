@@ -3,7 +3,9 @@
 Speaks what a reader of mail needs, and changes nothing. Tests begin at scripted.py.
 """
 
+import base64
 import contextlib
+import json
 import re
 import socket
 import ssl
@@ -52,6 +54,7 @@ class Script:
     context   -- the TLS that STARTTLS leads to, or that is spoken from the first byte (`is_tls`)
     clear     -- those lines of the log that came in plain text
     bytes_each -- how many bytes a connection may send before it breaks off
+    tokens    -- those that AUTHENTICATE XOAUTH2 and OAUTHBEARER take; the mechanisms are `extensions`, as AUTH=XOAUTH2
     """
 
     mailboxes: dict[bytes, Box]
@@ -62,6 +65,7 @@ class Script:
     extensions: tuple[str, ...] = ()
     most: int = 100
     bytes_each: int | None = None
+    tokens: set[str] = field(default_factory=set)
     trickle: float | None = None
     context: ssl.SSLContext | None = None
     is_tls: bool = False
@@ -234,6 +238,28 @@ class Session(StreamRequestHandler):
         self._is_in = _arguments(rest)[1] == self.script.password.encode()
         return "OK done" if self._is_in else "NO [AUTHENTICATIONFAILED] Wrong password"
 
+    def _authenticate(self, rest: str) -> str:
+        """RFC 7628, sections 3.1 and 3.2.2; XOAUTH2 differs in the first field and in how an error ends."""
+        if f"AUTH={rest.upper()}" not in self.script.extensions:
+            return "NO Unknown mechanism"
+        first = base64.b64decode(self._continued(b"")).decode()
+        fields = dict(part.split("=", 1) for part in first.split("\1")[1:] if part)
+        token = fields["auth"].removeprefix("Bearer ")
+        self.script.log.append(f"({rest} {first.partition(chr(1))[0]})")
+        self._is_in = token in self.script.tokens
+        if self._is_in:
+            return "OK done"
+        problem = {"status": "invalid_token", "scope": "https://mail.example.org/", "schemes": "bearer"}
+        last = self._continued(base64.b64encode(json.dumps(problem).encode()))
+        assert base64.b64decode(last) == (b"\1" if rest.upper() == "OAUTHBEARER" else b"")
+        return "NO [AUTHENTICATIONFAILED] Invalid credentials"
+
+    def _continued(self, challenge: bytes) -> bytes:
+        """What the client answers to a challenge."""
+        self.send_bytes(b"+ " + challenge + b"\r\n")
+        self.wfile.flush()
+        return self.rfile.readline().rstrip(b"\r\n")
+
     def _id(self, _rest: str) -> str:
         self.send('* ID ("name" "scripted")')
         return "OK done"
@@ -354,6 +380,7 @@ class Session(StreamRequestHandler):
 ANSWERS: Mapping[str, Callable[[Session, str], str]] = {
     "CAPABILITY": Session._capability,
     "LOGIN": Session._login,
+    "AUTHENTICATE": Session._authenticate,
     "ID": Session._id,
     "NOOP": Session._noop,
     "LOGOUT": Session._logout,
@@ -367,7 +394,7 @@ ANSWERS: Mapping[str, Callable[[Session, str], str]] = {
     "UID SEARCH": Session._uid_search,
     "UID FETCH": Session._uid_fetch,
 }
-BEFORE_LOGIN = {"CAPABILITY", "LOGIN", "ID", "NOOP", "LOGOUT"}
+BEFORE_LOGIN = {"CAPABILITY", "LOGIN", "AUTHENTICATE", "ID", "NOOP", "LOGOUT"}
 
 
 def _arguments(rest: str) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""`inboxstats account`: list, test and remove accounts of config.toml; `account_add` adds them."""
+"""`inboxstats account`: list, test and remove accounts of config.toml; `account_add` adds, `account_login` signs in."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inboxstats.cli.account_add import add
+from inboxstats.cli.account_login import login
 from inboxstats.cli.accounts import (
     Job,
     declared_jobs,
@@ -17,6 +18,7 @@ from inboxstats.cli.accounts import (
     source_and_way,
 )
 from inboxstats.cli.asking import confirm, is_anybody_there
+from inboxstats.cli.oauth import entry_of
 from inboxstats.cli.options import (
     Accounts,
     ArchiveFolder,
@@ -44,12 +46,13 @@ SCHEMA_VERSION = 1
 """Of the --json objects."""
 
 app = typer.Typer(
-    help="The accounts of config.toml: add, list, test, remove.",
+    help="The accounts of config.toml: add, sign in, list, test, remove.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("add")(add)
+app.command("login")(login)
 
 
 @app.command("list")
@@ -84,13 +87,15 @@ def _row(name: str, account: "Account") -> dict[str, Any]:
         "user": account.user,
         "security": account.security,
         "mailboxes": list(account.mailboxes),
+        "auth": account.auth,
         "secret": "command" if account.password_command else "keyring",
     }
 
 
 def _secret(account: "Account") -> str:
     # The program alone: its arguments may say more than a list should.
-    return f"command {account.password_command[0]}" if account.password_command else "keyring"
+    way = f"command {account.password_command[0]}" if account.password_command else "keyring"
+    return f"OAuth token: {way}" if account.auth == "oauth" else way
 
 
 @app.command("test")
@@ -192,11 +197,14 @@ def _archived(path: Path, name: str) -> "Archive | None":
 def _forget_secret(job: Job, accounts: "list[Account]") -> None:
     """Remove the keyring's entry, unless another account has the same login. What fails is said, and no more."""
     from inboxstats.credentials import keyring
+    from inboxstats.oauth.keeping import forget
 
     same = [each for each in accounts if (each.user, each.host) == (job.account.user, job.account.host)]
     if len(same) > 1 or job.account.password_command:
         return
     try:
         keyring.remove(login_of(job).entry)
+        if job.account.auth == "oauth":
+            forget(entry_of(job.account))
     except CredentialsError as problem:
         complain(str(problem))

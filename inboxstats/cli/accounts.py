@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from inboxstats.cli.asking import secret_asker
+from inboxstats.cli.oauth import tokens_of
 from inboxstats.cli.output import complain
 from inboxstats.errors import UsageError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # pydantic takes 70 ms; what speaks to a server is imported w
     from inboxstats.bandwidth import Bandwidth
     from inboxstats.config import Account, Config
     from inboxstats.credentials import Login, Way
+    from inboxstats.oauth import Tokens
     from inboxstats.sources.imap import ImapSource, Server
 
 
@@ -147,10 +149,16 @@ def source_and_way(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: boo
     threading.Thread(target=import_module, args=("inboxstats.sources.imap",), daemon=True).start()
     from inboxstats.credentials import secret_for
 
-    secret = secret_for(login_of(job), ask=secret_asker(), warn=(lambda _: None) if quiet else complain)
+    account = job.account
+    credential: str | Tokens
+    if account.auth == "oauth":
+        credential, way = tokens_of(job.name, account), "command" if account.password_command else "keyring"
+    else:
+        secret = secret_for(login_of(job), ask=secret_asker(), warn=(lambda _: None) if quiet else complain)
+        credential, way = secret.text, secret.way
     from inboxstats.sources.imap import ImapSource
 
-    return ImapSource(server_of(job.account), secret.text, bandwidth), secret.way
+    return ImapSource(server_of(account), credential, bandwidth), way
 
 
 def is_loopback(host: str) -> bool:

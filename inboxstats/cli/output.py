@@ -88,6 +88,9 @@ def set_up_logging(verbose: int) -> None:
     logging.getLogger("inboxstats").setLevel(logging.INFO if verbose else logging.WARNING)
     # The demo's server, whose clients may leave in the middle of an answer, would tell of its sockets.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    # What signs in would tell of its tries, and in its debug log of more than that.
+    for name in ("urllib3", "requests_oauthlib", "oauthlib", "msal", "google", "google_auth_oauthlib"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("imapclient").setLevel(logging.DEBUG if verbose > 1 else logging.WARNING)
 
 

@@ -23,6 +23,7 @@ from inboxstats.mail import Content, Mailbox, MessageKey, Pieces
 from inboxstats.sources.imap import listing
 from inboxstats.sources.imap.connection import Connection, Security, Server
 from inboxstats.sources.imap.listing import Selected, usable_uidvalidity
+from inboxstats.sources.imap.login import Credential
 from inboxstats.sources.imap.pipeline import Pipeline
 
 __all__ = ["Extent", "ImapSource", "Security", "Server"]
@@ -39,9 +40,9 @@ class Extent:
 class ImapSource:
     """The mail of one login. `bandwidth` caps the bodies of all siblings together."""
 
-    def __init__(self, server: Server, password: str, bandwidth: Bandwidth | None = None) -> None:
+    def __init__(self, server: Server, credential: Credential, bandwidth: Bandwidth | None = None) -> None:
         self._bandwidth = bandwidth
-        self._connection = Connection(server, password)
+        self._connection = Connection(server, credential)
         self._selected: tuple[tuple[IMAPClient, int, Mailbox], Selected] | None = None
         self._enabled: tuple[IMAPClient | None, bool] = (None, False)
         self._uidvalidity = 0
@@ -54,7 +55,7 @@ class ImapSource:
 
     def sibling(self) -> "ImapSource":
         """Another connection with the same login. It knows the mailboxes by the names that this one gave them."""
-        other = ImapSource(self._connection.server, self._connection.password, self._bandwidth)
+        other = ImapSource(self._connection.server, self._connection.credential, self._bandwidth)
         other._raw_names = dict(self._raw_names)
         return other
 

@@ -8,7 +8,7 @@ import imaplib
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from functools import partial
 
@@ -34,6 +34,7 @@ from inboxstats.sources.imap.channel import (
     spelled,
 )
 from inboxstats.sources.imap.deadline import deadline
+from inboxstats.sources.imap.login import Credential, TokenLogin, mechanism
 from inboxstats.sources.imap.throttling import throttling
 from inboxstats.version import __version__
 
@@ -54,6 +55,10 @@ _TRY_LATER = re.compile(
 )
 
 
+class _TokenRefusedError(CredentialsError):
+    """Another token may be taken."""
+
+
 class _Client(IMAPClient):  # type: ignore[misc]  # imapclient has no types
     """imapclient's commands over a channel of ours."""
 
@@ -69,9 +74,11 @@ class _Client(IMAPClient):  # type: ignore[misc]  # imapclient has no types
 class Connection:
     """A connection, opened when first needed."""
 
-    def __init__(self, server: Server, password: str) -> None:
+    def __init__(self, server: Server, credential: Credential) -> None:
         self.server = server
-        self.password = password
+        self.credential = credential
+        self._secret = credential if isinstance(credential, str) else ""
+        """What was said last to log in."""
         self._client: IMAPClient | None = None
         self._socket: socket.socket | None = None  # of the connection that is there or being opened
         self.failures = 0
@@ -87,6 +94,17 @@ class Connection:
         """
         if self._client is not None:
             return
+        if isinstance(self.credential, str):
+            self._connect()
+            return
+        self._secret = self.credential.current()
+        try:
+            self._connect()
+        except _TokenRefusedError:  # it may be at its end; once
+            self._secret = self.credential.renewed(self._secret)
+            self._connect()
+
+    def _connect(self) -> None:
         with deadline(LOGIN_SECONDS, self._cut) as overdue:
             try:
                 self._client = self._opened()
@@ -152,26 +170,38 @@ class Connection:
     def _login(self, client: IMAPClient) -> None:
         user = self.server.user
         offered = client._imap.capabilities  # noqa: SLF001 -- imapclient's own would ask again
-        if "LOGINDISABLED" in offered and (self.server.security == "none" or "AUTH=PLAIN" not in offered):
+        token_login = None if isinstance(self.credential, str) else self._token_login(offered)
+        if (
+            token_login is None
+            and "LOGINDISABLED" in offered
+            and (self.server.security == "none" or "AUTH=PLAIN" not in offered)
+        ):
             raise TLSError(
                 f"{self.server} allows no login by password over this connection (LOGINDISABLED), so nothing was sent. "
                 "Try --security tls or starttls."
             )
         try:
-            if "LOGINDISABLED" not in offered and user.isascii() and self.password.isascii():
-                client.login(user, self.password)
+            if token_login is not None:
+                client.sasl_login(mechanism(offered), token_login)
+            elif "LOGINDISABLED" not in offered and user.isascii() and self._secret.isascii():
+                client.login(user, self._secret)
             else:
-                client.plain_login(user, self.password)  # LOGIN is ASCII only
+                client.plain_login(user, self._secret)  # LOGIN is ASCII only
         except LoginError as refused:
             if isinstance(refused.__context__, imaplib.IMAP4.abort):  # imapclient calls this a wrong password, too
                 raise self.throttling(str(refused.__context__)) or NetworkError(
                     f"{self.server} dropped the connection at the login. Run again later."
                 ) from refused.__context__
-            said = str(refused).removeprefix("b'").removesuffix("'").replace(self.password, "…").rstrip(".")
+            said = str(refused).removeprefix("b'").removesuffix("'").replace(self._secret, "…").rstrip(".")
             if throttled := self.throttling(said):
                 raise throttled from None
             if _TRY_LATER.search(said):
                 raise NetworkError(f"{self.server} lets {user} not in now: {said}. Run again later.") from None
+            if token_login is not None and not isinstance(self.credential, str):
+                why = f"{said} ({token_login.said})" if token_login.said else said
+                raise _TokenRefusedError(
+                    f"{self.server} refuses the OAuth token of {user}: {why}. {self.credential.mend}"
+                ) from None
             raise CredentialsError(
                 f"{self.server} refuses the login of {user}: {said}. Check the user and the password. "
                 f"{provider_of(self.server.host, self.server.port).advice}"
@@ -180,6 +210,16 @@ class Connection:
             if throttled := self.throttling(str(problem)):
                 raise throttled from problem
             raise NetworkError(f"{self.server} dropped the connection at the login: {problem}. Run again.") from problem
+
+    def _token_login(self, offered: Collection[str]) -> TokenLogin:
+        server = self.server
+        name = mechanism(offered)
+        if name is None:
+            raise CredentialsError(
+                f"{server} takes no OAuth token (neither OAUTHBEARER nor XOAUTH2), so none was sent. "
+                'Take auth = "oauth" out of config.toml.'
+            )
+        return TokenLogin(name, server.user, self._secret, host=server.host, port=server.port)
 
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -226,8 +266,8 @@ class Connection:
 
     def throttling(self, said: str) -> ThrottledError | None:
         """The complaint in what the server said, if it is one about too much work."""
-        if self.password:
-            said = said.replace(self.password, "…")
+        if self._secret:
+            said = said.replace(self._secret, "…")
         return throttling(self.server, said, now=datetime.now().astimezone())
 
     def close(self) -> None:
