@@ -69,6 +69,10 @@ class Collection:
                 names.add(name)
                 yield account, source, mailbox, name
 
+    def labels(self) -> set[str]:
+        """Every label that a listing tells. Raises StorageError."""
+        return set(pc.list_flatten(self._listed()["labels"]).unique().to_pylist())
+
     def entries(self) -> Iterator[Entry]:
         """Every message file, and every header whose message has not arrived yet. Raises StorageError."""
         base = os.path.join(self.root if self.root.is_dir() else self.root.parent, "")

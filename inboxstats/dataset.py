@@ -28,6 +28,38 @@ _NOT_A_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
+<<<<<<< HEAD
+=======
+class Selection:
+    """Which messages count, and by which time.
+
+    since, until -- days in `timezone`, both inclusive; a message without a time is in no period
+    accounts, mailboxes -- globs, see `globs.matches`; none means all. A message is in the mailbox where it is stored,
+             and in those that its labels name
+    clock -- ``received``: the internal date, else the top Received header, else Date; ``date``: the Date header alone
+    timezone -- an IANA name, or ``sender`` for the offset of each message's own Date header (UTC where it has none)
+    duplicates -- ``merge`` counts equal fingerprints once, ``keep`` counts each file
+    """
+
+    since: date | None = None
+    until: date | None = None
+    accounts: tuple[str, ...] = ()
+    mailboxes: tuple[str, ...] = ()
+    clock: Clock = "received"
+    timezone: str = "UTC"
+    duplicates: Duplicates = "merge"
+
+    def covers(self, account: str | None, mailbox: str) -> bool:
+        """Whether mail of that account and mailbox is wanted, whatever its time."""
+        return _wanted(account, self.accounts) and _wanted(mailbox, self.mailboxes)
+
+
+def _wanted(name: str | None, globs: Sequence[str]) -> bool:
+    return not globs or (name is not None and any(matches(name, glob) for glob in globs))
+
+
+@dataclass(frozen=True, slots=True)
+>>>>>>> be95876 (Gmail: All Mail once with its labels, not each label's copy; --mailbox of a report takes labels)
 class Totals:
     """The line that every count reconciles with: files = messages + duplicates + unreadable.
 
@@ -136,8 +168,10 @@ def select(rows: pa.Table, selection: Selection, *, unreadable: int = 0, phrases
     """
     places: Places = np.arange(len(rows))
     if selection.accounts or selection.mailboxes:
-        chosen = (_matches(rows["account"], selection.accounts), _matches(rows["mailbox"], selection.mailboxes))
-        places = np.flatnonzero(pc.and_(*chosen).to_numpy())
+        stored = _matches(rows["mailbox"], selection.mailboxes).to_numpy()
+        labelled = _labelled(rows["labels"], selection.mailboxes)
+        owned = _matches(rows["account"], selection.accounts).to_numpy()
+        places = np.flatnonzero(owned & (stored | labelled))
         rows = rows.take(places)
     when = _when(rows, selection)
     local = _local(when, rows, selection)
@@ -177,6 +211,23 @@ def _split(frame: pd.DataFrame) -> Iterator[pa.DictionaryArray]:
 def _matches(column: pa.ChunkedArray, globs: Sequence[str]) -> pa.ChunkedArray:
     names = [name for name in column.unique().to_pylist() if matches_any(name, globs)]
     return pc.is_in(column, value_set=pa.array(names, pa.string()))
+
+
+def label_name(label: str) -> str:
+    r"""A label as a mailbox of that name: Gmail's own ``\Inbox`` is INBOX, ``\Sent`` is Sent."""
+    return "INBOX" if label == "\\Inbox" else label.removeprefix("\\")
+
+
+def _labelled(column: pa.ChunkedArray, globs: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which messages have a label that is wanted."""
+    lists = column.combine_chunks()
+    found = np.zeros(len(lists), dtype=np.bool_)
+    if globs:
+        labels = pc.list_flatten(lists)
+        names = [label for label in labels.unique().to_pylist() if _wanted(label_name(label), globs)]
+        is_wanted = pc.is_in(labels, value_set=pa.array(names, pa.string()))
+        found[pc.list_parent_indices(lists).filter(is_wanted).to_numpy()] = True
+    return found
 
 
 def _order(rows: pa.Table, when: Instants) -> npt.NDArray[np.int64]:

@@ -57,6 +57,7 @@ class Server(Connection, Sampled, Protocol):
     """
 
     def mailboxes(self) -> Iterable[Mailbox]: ...
+    def has_labels(self) -> bool: ...
     def statuses(self, mailboxes: Sequence[Mailbox]) -> Mapping[str, MailboxState]: ...
     def status(self, mailbox: Mailbox) -> MailboxState: ...
     def snapshot(
@@ -172,6 +173,8 @@ def fetch(
         if not dry_run:
             archive.admit(account, owner)
         names = chosen(source.mailboxes(), mailboxes)
+        if any(map(is_all, names)) and source.has_labels():
+            names = without_copies(names)
         plan = _Plan()
         connections = [source, *(source.sibling() for _ in range(threads - 1))]
         with Pool(connections, progress=watcher.stored, budget=budget) as pool:
@@ -237,6 +240,20 @@ def chosen(mailboxes: Iterable[Mailbox], patterns: Sequence[str]) -> list[Mailbo
         if not any(matches(box.name, pattern) for box in there):
             raise UsageError(f"The server has no mailbox {pattern!r}. {_suggestion(pattern, there)}")
     return [box for box in there if any(matches(box.name, pattern) for pattern in patterns)]
+
+
+def is_all(mailbox: Mailbox) -> bool:
+    r"""Whether a mailbox holds all the others' mail: ``\\All`` of RFC 6154."""
+    return "\\all" in map(str.lower, mailbox.attributes)
+
+
+def without_copies(mailboxes: Iterable[Mailbox]) -> list[Mailbox]:
+    """Those of Gmail's mailboxes that hold each message once: the others are labels of what is in All Mail.
+
+    All Mail has neither spam nor what is in the bin.
+    """
+    apart = {"\\all", "\\junk", "\\trash"}
+    return [box for box in mailboxes if apart & set(map(str.lower, box.attributes))]
 
 
 def _suggestion(pattern: str, there: Sequence[Mailbox]) -> str:

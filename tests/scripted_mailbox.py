@@ -8,12 +8,16 @@ ANY_DAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A message as the server keeps it; `size` is the RFC822.SIZE that it claims, the true one unless given."""
+    """A message as the server keeps it; `size` is the RFC822.SIZE that it claims, the true one unless given.
+
+    `labels` stand in X-GM-LABELS as they are given, as in ``"\\\\Inbox" Work``, where X-GM-EXT-1 is an extension.
+    """
 
     data: bytes
     flags: str = r"\Seen"
     internal_date: datetime = ANY_DAY
     size: int | None = None
+    labels: str | None = None
 
 
 @dataclass(slots=True)

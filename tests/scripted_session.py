@@ -48,7 +48,7 @@ class Script:
     greeting  -- the first line; ``None`` says nothing at all
     bodies    -- what is wrong with a UID's body: ``missing`` (a FETCH answer without it), ``nil``, ``absent``
                  (no FETCH answer for this UID) or ``refused`` (NO for any command that asks for it)
-    extensions -- more capabilities, of CONDSTORE, ENABLE, QRESYNC, ESEARCH, LIST-EXTENDED, LIST-STATUS
+    extensions -- more capabilities, of CONDSTORE, ENABLE, QRESYNC, ESEARCH, LIST-EXTENDED, LIST-STATUS, X-GM-EXT-1
     most      -- how many connections are served at once; one more gets a BYE
     trickle   -- seconds between two bytes of the greeting
     context   -- the TLS that STARTTLS leads to, or that is spoken from the first byte (`is_tls`)
@@ -351,6 +351,8 @@ class Session(StreamRequestHandler):
             facts.append(f'INTERNALDATE "{message.internal_date:%d-%b-%Y %H:%M:%S %z}"'.encode())
         if "RFC822.SIZE" in items:
             facts.append(f"RFC822.SIZE {len(message.data) if message.size is None else message.size}".encode())
+        if "X-GM-LABELS" in items and "X-GM-EXT-1" in self.script.extensions:
+            facts.append(f"X-GM-LABELS ({message.labels or ''})".encode())
         if "MODSEQ" in items and self._box:
             facts.append(f"MODSEQ ({self._box.modseqs.get(uid, 1)})".encode())
         if "HEADER.FIELDS" in items:

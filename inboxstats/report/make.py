@@ -8,6 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from inboxstats.collection import Collection
+<<<<<<< HEAD
+=======
+from inboxstats.dataset import COUNTED, Selection, label_name, select
+>>>>>>> be95876 (Gmail: All Mail once with its labels, not each label's copy; --mailbox of a report takes labels)
 from inboxstats.errors import UsageError
 from inboxstats.globs import matches
 from inboxstats.selection import COUNTED, Selection
@@ -62,6 +66,8 @@ def _check_filters(collection: Collection, selection: Selection) -> None:
     _check("account", selection.accounts, sorted(account for account, _ in collection.sources if account is not None))
     in_accounts = Selection(accounts=selection.accounts)
     if names := {name for account, name in there if in_accounts.covers(account, name)}:
+        if any(not any(matches(name, glob) for name in names) for glob in selection.mailboxes):
+            names |= set(map(label_name, collection.labels()))
         _check("mailbox", selection.mailboxes, sorted(names))
 
 

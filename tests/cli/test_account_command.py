@@ -309,7 +309,7 @@ def test_the_list_shows_where_a_secret_is_and_not_what_a_command_is_told(inboxst
     rows = json.loads(inboxstats("account", "list", "--json").out)["accounts"]
     assert rows[1] == {
         "account": "plain", "host": "i.example", "port": 143, "user": "v", "security": "starttls",
-        "mailboxes": ["*"], "secret": "keyring",
+        "mailboxes": ["*"], "auth": "password", "secret": "keyring",
     }  # fmt: skip
 
 

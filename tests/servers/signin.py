@@ -7,6 +7,7 @@ endpoint, and the endpoint that tells a mail server whose a token is (as Dovecot
         service.says = ("invalid_grant", "AADSTS700082: …")   # what the token endpoint says from now on
 """
 
+import base64
 import json
 import secrets
 import ssl
@@ -132,6 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
         service = self.server.service
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         form = dict(urllib.parse.parse_qsl(body))
+        if basic := self.headers.get("Authorization", "").removeprefix("Basic "):  # RFC 6749, section 2.3.1
+            form["client_id"], _, form["client_secret"] = base64.b64decode(basic).decode().partition(":")
         if self.path.endswith("/devicecode"):
             service.asked.append(form)
             self._send(200, {

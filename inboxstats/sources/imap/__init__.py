@@ -24,6 +24,7 @@ from inboxstats.sources.imap import listing
 from inboxstats.sources.imap.connection import Connection, Security, Server
 from inboxstats.sources.imap.listing import Selected, usable_uidvalidity
 from inboxstats.sources.imap.login import Credential
+from inboxstats.sources.imap.names import LABELS, decoded
 from inboxstats.sources.imap.pipeline import Pipeline
 
 __all__ = ["Extent", "ImapSource", "Security", "Server"]
@@ -96,10 +97,15 @@ class ImapSource:
     def _name(self, raw: bytes) -> str:
         """A name of its own for each name on the wire, of which two may decode to one: ``A&-B`` and ``A&B``."""
         as_sent = raw.decode("latin-1")
-        names = chain((_decoded(raw), as_sent), (f"{as_sent} ({number})" for number in count(2)))
+        names = chain((decoded(raw), as_sent), (f"{as_sent} ({number})" for number in count(2)))
         name = next(name for name in names if name not in self._raw_names)
         self._raw_names[name] = raw
         return name
+
+    def has_labels(self) -> bool:
+        """Whether the listing tells labels, and a message is in the mailbox of each of them. Raises NetworkError."""
+        with self._connection.conversation("tell what it can do") as client:
+            return bool(client.has_capability(LABELS))
 
     def status(self, mailbox: Mailbox) -> MailboxState:
         """What the server says of a mailbox in one round trip. Raises NetworkError."""
@@ -318,19 +324,7 @@ def _as_sent(name: bytes | int) -> bytes:
 
 def _is_canonical(raw: bytes) -> bool:
     """Whether a name is in modified UTF-7, as it should be."""
-    return bool(imap_utf7.encode(_decoded(raw)) == raw)
-
-
-def _decoded(raw: bytes) -> str:
-    """A mailbox name as text: modified UTF-7, else UTF-8 as some servers send it, else byte for byte."""
-    if raw.isascii():
-        with contextlib.suppress(UnicodeError, ValueError):
-            text = str(imap_utf7.decode(raw))
-            text.encode()  # half a surrogate pair is no text
-            return text
-    with contextlib.suppress(UnicodeDecodeError):
-        return raw.decode()
-    return raw.decode("latin-1")
+    return bool(imap_utf7.encode(decoded(raw)) == raw)
 
 
 def _status_items(client: IMAPClient) -> list[str]:

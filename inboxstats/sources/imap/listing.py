@@ -24,6 +24,7 @@ from inboxstats.archive import MailboxState, Snapshot
 from inboxstats.archive.listing import LARGEST_UID, Listing, microseconds
 from inboxstats.archive.parquet import UNKNOWN, Integers
 from inboxstats.errors import MailboxRefusedError, ServerRefusalError, UnreadableAnswerError
+from inboxstats.sources.imap import names
 
 AT_ONCE = 5000
 """Messages a window: as many UIDs as a line of 64 KB holds for sure."""
@@ -58,6 +59,7 @@ _WANTED = (_ALL, ("UID", "INTERNALDATE", "RFC822.SIZE"), ("UID", "RFC822.SIZE"))
 
 _ITEM = re.compile(
     rb"(?:UID (?P<uid>\d+)|RFC822\.SIZE (?P<size>\d+)|FLAGS \((?P<flags>[^()]*)\)|MODSEQ \(\d+\)"
+    rb'|X-GM-LABELS \((?P<labels>(?:[^()"]|"(?:[^"\\]|\\.)*")*)\)'
     rb'|INTERNALDATE (?:"(?P<date>[^"]*)"|NIL))(?: +|\)$)',
     re.IGNORECASE,
 )
@@ -167,7 +169,8 @@ def _described(opened: Opened, window: _Window, early: Callable[[Mapping[int, "_
     for items in _WANTED:
         try:
             with opened(expected_bytes=AT_ONCE * BYTES_A_MESSAGE) as (client, _):
-                for facts in _fetched(client, "UID", "FETCH", str(window), _listed(items)):
+                asked = _all(client) if items is _ALL else items
+                for facts in _fetched(client, "UID", "FETCH", str(window), _listed(asked)):
                     if facts.uid in window:
                         some[facts.uid] = rows[facts.uid] = facts.after(rows.get(facts.uid))
                     if len(rows) > 2 * AT_ONCE:
@@ -268,7 +271,7 @@ def _changes(client: IMAPClient, uids: str, since: str | None, known: Listing) -
     vanished: set[int] = set()
     first = int(uids.partition(":")[0])
     modifier = () if since is None else (f"({since})",)
-    for kind, parts in responses(client, ("FETCH", "VANISHED"), "UID", "FETCH", uids, _listed(_ALL), *modifier):
+    for kind, parts in responses(client, ("FETCH", "VANISHED"), "UID", "FETCH", uids, _listed(_all(client)), *modifier):
         if kind == "VANISHED":
             vanished.update(_named(known.uids, parts[0].rpartition(b" ")[2]))
         elif (facts := _read(parts)) is not None and facts.uid >= first:
@@ -379,6 +382,10 @@ def _fetched(client: IMAPClient, *command: str) -> Iterator["_Facts"]:
             yield facts
 
 
+def _all(client: IMAPClient) -> tuple[str, ...]:
+    return (*_ALL, "X-GM-LABELS") if client.has_capability(names.LABELS) else _ALL
+
+
 def _listed(items: Iterable[str]) -> str:
     return f"({' '.join(items)})"
 
@@ -406,11 +413,12 @@ class _Facts:
     instant: int = UNKNOWN
     size: int = UNKNOWN
     flags: frozenset[str] | None = None
+    labels: frozenset[str] | None = None
 
     @classmethod
     def of(cls, listing: Listing, place: int) -> "_Facts":
-        flags, _ = listing.meanings[listing.marked[place]]
-        return cls(0, listing.uids[place], listing.instants[place], listing.sizes[place], flags)
+        flags, labels = listing.meanings[listing.marked[place]]
+        return cls(0, listing.uids[place], listing.instants[place], listing.sizes[place], flags, labels)
 
     def after(self, before: "_Facts | None") -> "_Facts":
         """With what an earlier answer said of the same message and this one does not."""
@@ -422,10 +430,11 @@ class _Facts:
             before.instant if self.instant == UNKNOWN else self.instant,
             before.size if self.size == UNKNOWN else self.size,
             before.flags if self.flags is None else self.flags,
+            before.labels if self.labels is None else self.labels,
         )
 
     def add_to(self, listing: Listing) -> None:
-        listing.add(self.uid, self.instant, self.size, self.flags or frozenset())
+        listing.add(self.uid, self.instant, self.size, self.flags or frozenset(), self.labels or frozenset())
 
 
 def _read_plain(found: re.Match[bytes]) -> _Facts | None:
@@ -440,7 +449,7 @@ def _read(parts: list[Any]) -> _Facts | None:
 
     What cannot be read costs that fact: a strange flag, a date that is none.
     """
-    line = parts[0] if len(parts) == 1 else b"".join(part if isinstance(part, bytes) else part[0] for part in parts)
+    line = parts[0] if len(parts) == 1 else names.with_literals(parts)
     sequence, _, rest = line.partition(b" (")
     place = 0
     found: dict[str, bytes] = {}
@@ -459,6 +468,7 @@ def _read(parts: list[Any]) -> _Facts | None:
         _instant(found["date"]) if "date" in found else UNKNOWN,
         size if size <= LARGEST_SIZE else UNKNOWN,
         _flags(found["flags"]) if "flags" in found else None,
+        names.labels(found["labels"]) if "labels" in found else None,
     )
 
 
