@@ -18,7 +18,7 @@ from inboxstats.archive.layout import message_key
 from inboxstats.errors import CredentialsError, NetworkError, ServerRefusalError, TLSError
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 from inboxstats.sources import imap
-from inboxstats.sources.imap import Extent, ImapSource, Security, Server
+from inboxstats.sources.imap import Extent, ImapSource, Security, Server, names
 
 INBOX = Mailbox("INBOX")
 DAY = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -276,7 +276,7 @@ def test_a_secret_is_in_no_repr() -> None:
 
 
 def test_a_name_is_decoded_whatever_the_server_sends() -> None:
-    assert imap._decoded(utf_7("Entwürfe & 日本語").encode()) == "Entwürfe & 日本語"
-    assert imap._decoded(b"broken &zz") == "broken &zz"
-    assert imap._decoded("Entwürfe".encode()) == "Entwürfe"
-    assert imap._decoded("Entwürfe".encode("latin-1")) == "Entwürfe"
+    assert names.decoded(utf_7("Entwürfe & 日本語").encode()) == "Entwürfe & 日本語"
+    assert names.decoded(b"broken &zz") == "broken &zz"
+    assert names.decoded("Entwürfe".encode()) == "Entwürfe"
+    assert names.decoded("Entwürfe".encode("latin-1")) == "Entwürfe"
