@@ -71,7 +71,10 @@ class Collection:
 
     def labels(self) -> set[str]:
         """Every label that a listing tells. Raises StorageError."""
-        return set(pc.list_flatten(self._listed()["labels"]).unique().to_pylist())
+        import pyarrow.compute as pc
+
+        columns = (table["labels"] for _, _, table in self._listings())
+        return {label for column in columns for label in pc.list_flatten(column).unique().to_pylist()}
 
     def entries(self) -> Iterator[Entry]:
         """Every message file, and every header whose message has not arrived yet. Raises StorageError."""

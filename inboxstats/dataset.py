@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from inboxstats.schema import lists_like
-from inboxstats.selection import SENDER_ZONE, Selection, matches_any
+from inboxstats.selection import SENDER_ZONE, Selection, label_name, matches_any
 
 Instants = npt.NDArray[np.datetime64]
 """Microseconds in UTC, NaT where there is none."""
@@ -28,38 +28,6 @@ _NOT_A_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
-<<<<<<< HEAD
-=======
-class Selection:
-    """Which messages count, and by which time.
-
-    since, until -- days in `timezone`, both inclusive; a message without a time is in no period
-    accounts, mailboxes -- globs, see `globs.matches`; none means all. A message is in the mailbox where it is stored,
-             and in those that its labels name
-    clock -- ``received``: the internal date, else the top Received header, else Date; ``date``: the Date header alone
-    timezone -- an IANA name, or ``sender`` for the offset of each message's own Date header (UTC where it has none)
-    duplicates -- ``merge`` counts equal fingerprints once, ``keep`` counts each file
-    """
-
-    since: date | None = None
-    until: date | None = None
-    accounts: tuple[str, ...] = ()
-    mailboxes: tuple[str, ...] = ()
-    clock: Clock = "received"
-    timezone: str = "UTC"
-    duplicates: Duplicates = "merge"
-
-    def covers(self, account: str | None, mailbox: str) -> bool:
-        """Whether mail of that account and mailbox is wanted, whatever its time."""
-        return _wanted(account, self.accounts) and _wanted(mailbox, self.mailboxes)
-
-
-def _wanted(name: str | None, globs: Sequence[str]) -> bool:
-    return not globs or (name is not None and any(matches(name, glob) for glob in globs))
-
-
-@dataclass(frozen=True, slots=True)
->>>>>>> be95876 (Gmail: All Mail once with its labels, not each label's copy; --mailbox of a report takes labels)
 class Totals:
     """The line that every count reconciles with: files = messages + duplicates + unreadable.
 
@@ -213,18 +181,13 @@ def _matches(column: pa.ChunkedArray, globs: Sequence[str]) -> pa.ChunkedArray:
     return pc.is_in(column, value_set=pa.array(names, pa.string()))
 
 
-def label_name(label: str) -> str:
-    r"""A label as a mailbox of that name: Gmail's own ``\Inbox`` is INBOX, ``\Sent`` is Sent."""
-    return "INBOX" if label == "\\Inbox" else label.removeprefix("\\")
-
-
 def _labelled(column: pa.ChunkedArray, globs: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Which messages have a label that is wanted."""
     lists = column.combine_chunks()
     found = np.zeros(len(lists), dtype=np.bool_)
     if globs:
         labels = pc.list_flatten(lists)
-        names = [label for label in labels.unique().to_pylist() if _wanted(label_name(label), globs)]
+        names = [label for label in labels.unique().to_pylist() if matches_any(label_name(label), globs)]
         is_wanted = pc.is_in(labels, value_set=pa.array(names, pa.string()))
         found[pc.list_parent_indices(lists).filter(is_wanted).to_numpy()] = True
     return found

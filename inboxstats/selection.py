@@ -25,7 +25,8 @@ class Selection:
     """Which messages count, and by which time.
 
     since, until -- days in `timezone`, both inclusive; a message without a time is in no period
-    accounts, mailboxes -- globs, see `globs.matches`; none means all
+    accounts, mailboxes -- globs, see `globs.matches`; none means all. A message is in the mailbox where it is stored,
+             and in those that its labels name
     clock -- ``received``: the internal date, else the top Received header, else Date; ``date``: the Date header alone
     timezone -- an IANA name, or ``sender`` for the offset of each message's own Date header (UTC where it has none)
     duplicates -- ``merge`` counts equal fingerprints once, ``keep`` counts each file
@@ -42,6 +43,11 @@ class Selection:
     def covers(self, account: str | None, mailbox: str) -> bool:
         """Whether mail of that account and mailbox is wanted, whatever its time."""
         return matches_any(account, self.accounts) and matches_any(mailbox, self.mailboxes)
+
+
+def label_name(label: str) -> str:
+    r"""A label as a mailbox of that name: Gmail's own ``\Inbox`` is INBOX, ``\Sent`` is Sent."""
+    return "INBOX" if label == "\\Inbox" else label.removeprefix("\\")
 
 
 def matches_any(name: str | None, globs: Sequence[str]) -> bool:

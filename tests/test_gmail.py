@@ -11,11 +11,12 @@ from scripted_session import Session
 
 from inboxstats.archive import Archive, Owner
 from inboxstats.collection import open_collection
-from inboxstats.dataset import Selection, select
+from inboxstats.dataset import select
 from inboxstats.errors import ExitCode, UsageError
 from inboxstats.fetch import Fetched, fetch, without_copies
 from inboxstats.mail import Mailbox
 from inboxstats.report.make import make
+from inboxstats.selection import Selection
 from inboxstats.sources.imap import ImapSource, Server
 from inboxstats.sources.imap.names import labels
 

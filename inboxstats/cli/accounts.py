@@ -151,6 +151,7 @@ def source_and_way(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: boo
 
     account = job.account
     credential: str | Tokens
+    way: Way
     if account.auth == "oauth":
         credential, way = tokens_of(job.name, account), "command" if account.password_command else "keyring"
     else:

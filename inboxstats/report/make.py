@@ -8,13 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from inboxstats.collection import Collection
-<<<<<<< HEAD
-=======
-from inboxstats.dataset import COUNTED, Selection, label_name, select
->>>>>>> be95876 (Gmail: All Mail once with its labels, not each label's copy; --mailbox of a report takes labels)
 from inboxstats.errors import UsageError
 from inboxstats.globs import matches
-from inboxstats.selection import COUNTED, Selection
+from inboxstats.selection import COUNTED, Selection, label_name
 from inboxstats.workers import Engine
 
 if TYPE_CHECKING:
