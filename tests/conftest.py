@@ -19,6 +19,7 @@ from servers.greenmail import GreenMail, greenmail_server
 from servers.process import UnavailableError, tail
 from servers.raw import Login
 from servers.secret_service import SecretService, secret_service
+from servers.webhook import Webhook, webhook
 
 LOGGING = ("greenmail", "dovecot")
 
@@ -59,6 +60,13 @@ def keyring_service(tmp_path: Path) -> Iterator[SecretService]:
     """A keyring such as a desktop has, unlocked, with nothing in it."""
     with _skipped_where_unavailable(), secret_service(tmp_path / "keyring.log") as service:
         yield service
+
+
+@pytest.fixture
+def service() -> Iterator[Webhook]:
+    """A web service that is told something."""
+    with webhook() as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """The push by apprise, to a service on loopback: counts leave the machine, and nothing else."""
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import sys
 from pathlib import Path
 
 import pytest
+from servers.webhook import Webhook
 
 from inboxstats.digest import Findings, push
 from inboxstats.digest.wording import headline
@@ -14,37 +13,6 @@ from inboxstats.errors import CredentialsError, NetworkError, UsageError
 
 # apprise tries a module that Python is about to drop, and does without it where it is gone.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-
-
-class Service(HTTPServer):
-    """Keeps what is posted to it; answers as it is told."""
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-        self.answer = 200
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Service
-
-    def do_POST(self) -> None:
-        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(self.server.answer)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    with Service() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +23,7 @@ def no_proxy_and_no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_counts_are_pushed_and_no_word_from_mail(full: Findings, service: Service) -> None:
+def test_counts_are_pushed_and_no_word_from_mail(full: Findings, service: Webhook) -> None:
     push.push(headline(full), (f"json://user:secret@127.0.0.1:{service.server_port}/",))
     (body,) = service.bodies
     told = json.loads(body)
@@ -65,7 +33,7 @@ def test_counts_are_pushed_and_no_word_from_mail(full: Findings, service: Servic
 
 
 def test_a_service_that_refuses_is_trouble_without_its_secrets(
-    service: Service, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    service: Webhook, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     service.answer = 403
     with pytest.raises(NetworkError) as caught:
@@ -97,3 +65,9 @@ def test_addresses_come_from_a_command_systemd_or_the_environment(
     (tmp_path / "notify").write_text("json://d\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert push.addresses((), warnings.append) == ("json://d",)
+
+
+def test_without_the_extra_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(UsageError, match=r"pip install 'inboxstats\[notify\]'"):
+        push.push("1 new message", ("json://127.0.0.1:1/",))
