@@ -106,7 +106,7 @@ def write(target: Path, text: str) -> None:
 
 def _replace(table: AbstractTable, settings: Mapping[str, Any]) -> None:
     """These settings and no others of those that `account add` writes; comments and the user's own stay."""
-    for key in ("port", "security", "tls_fingerprint", "password_command"):
+    for key in ("port", "security", "tls_fingerprint", "auth", "client_id", "password_command"):
         if key in table and key not in settings:
             del table[key]
     for key, value in settings.items():

@@ -67,6 +67,10 @@ def add(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from stdin, and keep it in the keyring.")
     ] = False,
+    client_id: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Log in by OAuth, as Microsoft wants: docs/oauth.md.", show_default=False),
+    ] = None,
     mailbox: Annotated[
         list[str] | None,
         typer.Option("--mailbox", "-m", metavar="GLOB", help="What to fetch, as often as you like; default INBOX."),
@@ -110,11 +114,19 @@ def add(
     if host is not None:
         refuse_plain_text_to(host, security or "tls", given.fingerprint, insecure=insecure)
     place = placed(address, given, silent=silent, no_login=no_login)
-    explain(place, silent=silent)
+    if not silent:
+        explain(place)
+    is_oauth = client_id is not None or place.provider.wants == "oauth"
+    if is_oauth and password_stdin:
+        raise UsageError("OAuth takes no password. Leave --password-stdin out.")
+    if is_oauth and client_id is None and not command:
+        client_id = ask("Client id (docs/oauth.md says how to come to one)", option="--client-id, see docs/oauth.md")
     account = _account(place, user or address, command, mailbox)
+    if is_oauth:
+        account = account.model_copy(update={"auth": "oauth", "client_id": client_id})
     job = Job(name, account, declared=True)
     piped = _piped_password() if password_stdin else None
-    if no_login:
+    if no_login or is_oauth:
         done = _LoggedIn(secret=piped)
     else:
         job, done = _logged_in(job, piped, silent=silent)
@@ -124,7 +136,8 @@ def add(
         say_json({"schema_version": SCHEMA_VERSION, "config": str(path), **_row(job, place, done)})
     elif not quiet:
         kept = ", its password into the keyring" if done.secret is not None else ""
-        say(f"Wrote the account {name} into {path}{kept}. Next: inboxstats fetch {shlex.quote(name)}")
+        following = "account login" if client_id is not None else "account test" if is_oauth else "fetch"
+        say(f"Wrote the account {name} into {path}{kept}. Next: inboxstats {following} {shlex.quote(name)}")
 
 
 def _account(place: Place, user: str, password_command: tuple[str, ...], mailbox: list[str] | None) -> "Account":

@@ -157,15 +157,14 @@ def _reach(place: Place) -> None:
     ImapSource(Server(place.host, place.port, "", place.security, place.fingerprint), "").reach()
 
 
-def explain(place: Place, *, silent: bool) -> None:
-    """What the provider wants, on stderr. Raises UsageError where it lets no password in."""
+def explain(place: Place) -> None:
+    """What the provider wants, on stderr."""
     from inboxstats.providers import OTHER
 
     provider = place.provider
-    if not silent:
-        whose = "" if provider is OTHER else f" of {provider.name}"
-        complain(f"The server{whose} is {place.host}:{place.port} ({place.security}).")
-        for number, step in enumerate(provider.steps, start=1):
-            complain(f"  {number}. {step}")
+    whose = "" if provider is OTHER else f" of {provider.name}"
+    complain(f"The server{whose} is {place.host}:{place.port} ({place.security}).")
+    for number, step in enumerate(provider.steps, start=1):
+        complain(f"  {number}. {step}")
     if provider.wants == "oauth":
-        raise UsageError(f"{provider.advice} inboxstats cannot do that yet.")
+        complain(provider.advice)

@@ -175,7 +175,11 @@ def test_greenmail_tells_no_sizes_and_gets_an_account_as_well(
         ),
         (["account", "add", "me@example.org", "--host", ""], "--host is empty"),
         (["account", "add", "me@example.org", "--host", "h.example", "--security", "none"], "for everyone to read"),
-        (["account", "add", "me@hotmail.com", "--no-login"], "only OAuth"),
+        (["account", "add", "me@hotmail.com", "--no-login"], "--client-id, see docs/oauth.md"),
+        (
+            ["account", "add", "me@hotmail.com", "--no-login", "--client-id", "x", "--password-stdin"],
+            "takes no password",
+        ),
         (["account", "add", "me@gmail.com", "--no-login", "--password-stdin"], "stdin has no password"),
         (["account", "test"], "There is no account"),
         (["account", "remove", "x"], "There is no account"),
@@ -233,6 +237,21 @@ def test_the_steps_of_a_provider_are_told_before_anything_is_asked(inboxstats: I
     assert "https://myaccount.google.com/apppasswords" in done.err
     assert written(inboxstats) == {"me@gmail.com": {"host": "imap.gmail.com", "user": "me@gmail.com"}}
     one_sentence(inboxstats("account", "add", "me@gmail.com", "--no-login"), 2, "has an account", "--replace")
+
+
+def test_an_account_of_a_provider_that_wants_oauth_is_written_with_its_client_id(inboxstats: Inboxstats) -> None:
+    add = ["account", "add", "me@hotmail.com", "--no-login", "--name", "private"]
+    done = inboxstats(*add, "--client-id", "1b2c")
+    assert (done.code, done.out) == (
+        0,
+        f"Wrote the account private into {file_of(inboxstats)}. Next: inboxstats account login private\n",
+    )
+    assert "takes no password by IMAP any more, only OAuth" in done.err
+    common = {"host": "outlook.office365.com", "user": "me@hotmail.com", "auth": "oauth"}
+    assert written(inboxstats) == {"private": {**common, "client_id": "1b2c"}}
+    done = inboxstats(*add, "--replace", "--password-command", "print-token")
+    assert done.out.endswith("Next: inboxstats account test private\n")
+    assert written(inboxstats) == {"private": {**common, "password_command": ["print-token"]}}
 
 
 def test_as_scheduled_the_sessions_keyring_and_the_environments_password_are_not_there(
