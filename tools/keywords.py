@@ -177,8 +177,7 @@ def _switched_on(steps: list[str]) -> Iterator[None]:
 
 def _words(raw: str) -> set[str]:
     """What the parser takes for words, before it chooses: here those of three characters that have a letter."""
-    tokens = (token.decode("utf-8", "replace") for token in set(chain(*words._tokens(raw))))
-    return {token for token in tokens if len(token) > 2 and any(map(str.isalpha, token))}
+    return {token for token in chain(*words._tokens(raw)) if len(token) > 2 and any(map(str.isalpha, token))}
 
 
 def _is_word(token: str) -> bool:

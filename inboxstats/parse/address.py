@@ -6,6 +6,7 @@ quotes and comments that are never closed. A naive reader is wrong on one phishi
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from inboxstats.mail import Address
 from inboxstats.parse import headers
@@ -30,6 +31,8 @@ _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\ufffd")
 _LONGEST = 8_192
 """Bytes of a From field that are read; the first mailbox of a longer one is before."""
 
+_LONGEST_REMEMBERED = 200
+
 Token = tuple[str, bytes]
 """What it is (a group's name in _TOKEN, or ``comment``), and its bytes."""
 
@@ -38,6 +41,10 @@ _OPEN, _CLOSE, _COMMA = ("special", b"<"), ("special", b">"), ("special", b",")
 
 def sender(raw: bytes, label: str | None = None) -> Address | None:
     """The sender that the unfolded value of a From field names; `label` as in `headers.text`."""
+    return _known(raw, label) if len(raw) < _LONGEST_REMEMBERED else _sender(raw, label)
+
+
+def _sender(raw: bytes, label: str | None) -> Address | None:
     raw = raw[:_LONGEST].strip()
     plain = _PLAIN.fullmatch(raw)
     if plain:
@@ -52,6 +59,9 @@ def sender(raw: bytes, label: str | None = None) -> Address | None:
             return Address(_display_name(phrase, label) or _display_name(comments, label), address)
         name.append(_COMMA)  # it should have been quoted: what stands before it belongs to the name
     return None
+
+
+_known = lru_cache(maxsize=4_096)(_sender)  # the same people write again and again
 
 
 def _tokens(raw: bytes) -> list[Token]:

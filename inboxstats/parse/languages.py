@@ -8,9 +8,12 @@ message, and 0.6 s to load in each process.
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
+from struct import Struct
 
 LANGUAGES = tuple("ar bg cs da de el en es fa fi fr he hi hu id it nl no pl pt ro ru sv tr uk vi".split())
 """Told by their words; ja, ko, th and zh are told by their script."""
+
+_DIGITS = Struct(f"<{len(LANGUAGES)}I")
 
 _SCRIPTS = (
     ("ja", re.compile(r"[\u3041-\u30ff]")),
@@ -18,12 +21,14 @@ _SCRIPTS = (
     ("th", re.compile(r"[\u0e01-\u0e3a]")),
     ("zh", re.compile(r"[\u4e00-\u9fff]")),
 )
-_OWN_SCRIPT = re.compile("|".join(script.pattern for _, script in _SCRIPTS))
+_LEADS_OF_OWN_SCRIPTS = bytes([0xE0, *range(0xE3, 0xEE)])
+"""How their letters begin in UTF-8; telling that there is none takes a tenth of the time of the patterns."""
 _FEWEST_LETTERS = 5
 _ENOUGH_ENGLISH = 8
 _MOST_SPEAKERS = 4
 """A word of more languages tells little, and counting its votes costs as much as the others together."""
-_FEWEST_VOTES = 1.5
+_WHOLE_VOTE = 12  # for one to four speakers
+_FEWEST_VOTES = _WHOLE_VOTE * 3 // 2
 
 # Where stopwordsiso's list is too short to tell a language from its neighbours.
 _MORE = {
@@ -68,31 +73,46 @@ def stop_words(language: str | None) -> frozenset[str]:
 _LATIN = frozenset("cs da de en es fi fr hu id it nl no pl pt ro sv tr vi".split())
 
 
-def detect(text: str, words: Sequence[bytes]) -> str | None:
-    """The language of a text whose lower-cased words come in UTF-8; ``None`` where there is too little of it."""
+def detect(text: str, words: Sequence[str]) -> str | None:
+    """The language of a text with its lower-cased words; ``None`` where there is too little of it."""
     if len(_english().intersection(words)) >= _ENOUGH_ENGLISH:
         return "en"
-    if not text.isascii() and _OWN_SCRIPT.search(text):
+    if not text.isascii() and _may_be_of_own_script(text):
         for language, script in _SCRIPTS:
             if len(script.findall(text)) >= _FEWEST_LETTERS:
                 return language
-    votes = dict.fromkeys(LANGUAGES, 0.0)
-    for group in filter(None, map(_voters().get, words)):
-        vote = 1 / len(group)
-        for language in group:
-            votes[language] += vote
-    winner = max(votes, key=votes.__getitem__)
-    return winner if votes[winner] >= _FEWEST_VOTES else None
+    told = sum(filter(None, map(_votes().get, words)))
+    votes = _DIGITS.unpack(told.to_bytes(_DIGITS.size, "little"))
+    most = max(votes)
+    return LANGUAGES[votes.index(most)] if most >= _FEWEST_VOTES else None
+
+
+def _may_be_of_own_script(text: str) -> bool:
+    octets = text.encode("utf-8", "replace")
+    return len(octets.translate(None, _LEADS_OF_OWN_SCRIPTS)) != len(octets)
 
 
 @cache
-def _english() -> frozenset[bytes]:
+def _english() -> frozenset[str]:
     """Stop words of English and of no other language: with enough of them, no one else need be asked."""
     return frozenset(word for word, group in _voters().items() if group == ("en",))
 
 
 @cache
-def _voters() -> Mapping[bytes, tuple[str, ...]]:
+def _votes() -> Mapping[str, int]:
+    """For each stop word its votes, a whole one shared by the languages that it votes for.
+
+    They are the digits of one number, as many as there are languages, so that adding adds up all of them at once.
+    """
+    place = {language: 1 << (32 * number) for number, language in enumerate(LANGUAGES)}
+    return {
+        word: sum(place[language] for language in group) * (_WHOLE_VOTE // len(group))
+        for word, group in _voters().items()
+    }
+
+
+@cache
+def _voters() -> Mapping[str, tuple[str, ...]]:
     """For each stop word the languages that it votes for."""
     from stopwordsiso import stopwords
 
@@ -100,4 +120,4 @@ def _voters() -> Mapping[bytes, tuple[str, ...]]:
     for language in LANGUAGES:
         for word in {*stopwords(language), *_MORE.get(language, "").split()} - {*_KEPT.get(language, "").split()}:
             spoken.setdefault(word, []).append(language)
-    return {word.encode(): tuple(told) for word, told in spoken.items() if len(told) <= _MOST_SPEAKERS}
+    return {word: tuple(told) for word, told in spoken.items() if len(told) <= _MOST_SPEAKERS}

@@ -255,6 +255,8 @@ def attachments(data: bytes, leaves: tuple[Leaf, ...]) -> Iterator[Attachment]:
     in a multipart/related.
     """
     for leaf in leaves:
+        if not _may_be_file(leaf):
+            continue
         disposition = leaf.disposition()
         name = file_name(leaf, disposition)
         if name is None and disposition.value != "attachment":
@@ -262,6 +264,11 @@ def attachments(data: bytes, leaves: tuple[Leaf, ...]) -> Iterator[Attachment]:
         referenced = leaf.related and b"content-id" in leaf.fields
         inline = disposition.value == "inline" or (disposition.value == "" and referenced)
         yield Attachment(safe_file_name(name or ""), leaf.media_type, decoded_size(data, leaf), inline)
+
+
+def _may_be_file(leaf: Leaf) -> bool:
+    """Whether its header has what can make it a file; most parts' have not, and are not looked at any closer."""
+    return b"content-disposition" in leaf.fields or b"name" in leaf.fields.get(b"content-type", b"").lower()
 
 
 def file_name(leaf: Leaf, disposition: Structured) -> str | None:
@@ -288,5 +295,7 @@ def texts(data: bytes, leaves: tuple[Leaf, ...]) -> Iterator[tuple[str, bytes, s
 
 
 def _is_text(leaf: Leaf, leaves: tuple[Leaf, ...]) -> bool:
+    if not _may_be_file(leaf):
+        return True
     disposition = leaf.disposition()
     return disposition.value != "attachment" and (leaf is leaves[0] or file_name(leaf, disposition) is None)

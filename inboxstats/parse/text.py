@@ -77,7 +77,10 @@ class _Line(Enum):
 
 _SPECIAL = frozenset("-_=*~#+bdI@")
 """How a line can begin that is not simply text."""
-_PLAIN = frozenset("aceghijklmnopqrstuvwxyzABCEGHJKLMNPQRTUWXYZ0123456789(\"'")
+_PLAIN = frozenset(
+    "aceghijklmnopqrstuvwxyzABCEGHJKLMNPQRTUWXYZ0123456789(\"'äéèêñöüÖÜÉ¿¡"
+    "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґАБВГДЕЖЗИЙЛМНПРСУФХЦЧШЩЭЮЯІЇЄҐ"
+)
 """How a line begins that is simply text; most do, so that it is asked first."""
 
 

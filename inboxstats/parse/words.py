@@ -1,7 +1,7 @@
 """Text to keywords: its language, its words without stop words and debris, and the pairs that stand side by side.
 
-The text is lower-cased, turned to bytes, translated and split, all of it in C; Python looks at a word only when it
-meets it for the first time.
+The text is lower-cased, translated and split, all of it in C; Python looks at a word only when it meets it for the
+first time.
 """
 
 import re
@@ -27,8 +27,10 @@ _CHARACTERS_TO_TELL_THE_LANGUAGE = 1_000
 _JOINS = b' -*#~`"'
 _IN_WORDS = b"'_"
 _TRANSLATION = bytes(
-    code
-    if code >= 128 or chr(code).isalnum() or code in _IN_WORDS or code == 1
+    ord(chr(code).lower())
+    if code < 128 and (chr(code).isalnum() or code in _IN_WORDS or code == 1)
+    else code
+    if code >= 128
     else ord(" ")
     if code in _JOINS or code < 32
     else ord("\x01")
@@ -44,6 +46,7 @@ _PUNCTUATION = re.compile(
 )
 # The first bytes in UTF-8 of punctuation beyond ASCII, of what is invisible, of accents and of Chinese.
 _PUNCTUATION_LEADS = bytes([0xC2, 0xCC, 0xCD, 0xD8, 0xE0, *range(0xE2, 0xEA), 0xEF])
+_OGHAM_SPACE = "\u1680".encode()  # the only blank beyond ASCII that is neither
 # Most text beyond ASCII has no other punctuation than this, and replacing it takes a tenth of the time of patterns.
 _TYPOGRAPHIC = (
     (b"\xe2\x80", [("\u2019".encode(), b"'"), *((mark.encode(), _BREAK) for mark in "–—‘“”„•…")]),
@@ -73,14 +76,14 @@ class Keywords(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """Lower-cased words in UTF-8: the OPENING, with a mark where a phrase cannot go on, and the rest without marks.
+    """Lower-cased words: the OPENING, with a mark where a phrase cannot go on, and the rest without marks.
 
     beginning -- as much of the text as tells its script
     """
 
     beginning: str
-    opening: list[bytes]
-    rest: list[bytes]
+    opening: list[str]
+    rest: list[str]
 
 
 NO_TOKENS = Tokens("", [], [])
@@ -107,10 +110,10 @@ def chosen(cut: Tokens, language: str | None) -> Keywords:
     """The words of a text that are keywords in its language, and its phrases."""
     known = _vocabulary(language).__getitem__
     found = list(map(known, cut.opening))
-    words = dict.fromkeys(found)
-    words.update(dict.fromkeys(map(known, cut.rest)))
-    words.pop("", None)
     phrases = dict.fromkeys([f"{first} {second}" for first, second in pairwise(found) if first and second])
+    found += map(known, cut.rest)
+    words = dict.fromkeys(found)
+    words.pop("", None)
     return Keywords(language, tuple(words)[:MOST_WORDS], tuple(phrases))
 
 
@@ -122,19 +125,22 @@ def bare_subject(subject: str) -> str:
     return subject[position:].strip()
 
 
-def _tokens(text: str) -> tuple[list[bytes], list[bytes]]:
-    """Lower-cased words in UTF-8: the OPENING, with a mark where a phrase cannot go on, and the rest without marks."""
-    lowered = text.lower()
-    octets = lowered.encode("utf-8", "replace")
-    if not lowered.isascii():
+def _tokens(text: str) -> tuple[list[str], list[str]]:
+    # Marks are put around breaks, and blanks in the place of what joins words, in bytes: that is done in C, at once.
+    if text.isascii():
+        octets = text.encode()
+    else:
+        lowered = text.lower()
+        octets = lowered.encode("utf-8", "replace")
         for lead, replacements in _TYPOGRAPHIC:
             if lead in octets:
                 for written, meant in replacements:
                     octets = octets.replace(written, meant)
         if len(octets.translate(None, _PUNCTUATION_LEADS)) != len(octets):
             octets = _spaced(lowered).encode("utf-8", "replace")
-    opening = octets.translate(_TRANSLATION).replace(_BREAK, b" \x01 ").split(None, OPENING)
-    rest = opening.pop().replace(_BREAK, b"").split() if len(opening) > OPENING else []
+        octets = octets.replace(_OGHAM_SPACE, b"")
+    opening = octets.translate(_TRANSLATION).replace(_BREAK, b" \x01 ").decode().split(None, OPENING)
+    rest = opening.pop().replace("\x01", "").split() if len(opening) > OPENING else []
     return opening, rest
 
 
@@ -158,7 +164,7 @@ def _vocabulary(language: str | None) -> "_Vocabulary":
     return _Vocabulary(stop_words(language))
 
 
-class _Vocabulary(dict[bytes, str]):
+class _Vocabulary(dict[str, str]):
     """Each token that was met, and the keyword that it is, or ``""``.
 
     All languages' are emptied when they get too large for a worker together.
@@ -172,8 +178,10 @@ class _Vocabulary(dict[bytes, str]):
         super().__init__()
         self._stops = stops
 
-    def __missing__(self, token: bytes) -> str:
-        word = keyword(token.decode("utf-8", "replace"), self._stops)
+    def __missing__(self, token: str) -> str:
+        word = keyword(token, self._stops)
+        if word == token:
+            word = token  # not an equal one, which the processor would have to fetch as well
         if len(token) <= self._LONGEST:
             if _Vocabulary._met >= self._LARGEST:
                 _Vocabulary._met = 0

@@ -1,10 +1,13 @@
 import re
+from itertools import chain
 
 import pytest
 from corpora import Corpora
+from hypothesis import given
+from hypothesis import strategies as st
 
 from inboxstats.parse.languages import stop_words
-from inboxstats.parse.words import OPENING, bare_subject, keywords
+from inboxstats.parse.words import OPENING, _tokens, bare_subject, keywords
 
 SENTENCES = [
     ("en", "Please let me know whether you can join the meeting on Thursday."),
@@ -94,11 +97,19 @@ def test_phrases_are_those_of_the_opening_words() -> None:
         ("e-mail-address", ("address",)),
         ("Straße", ("straße",)),
         ("I\u0307stanbul", ("i\u0307stanbul",)),
+        ("bar\u1680ley", ("barley",)),
         ("กรุณาแจ้งให้ทราบหากคุณสามารถเข้าร่วมประชุมได้", ()),
     ],
 )
 def test_what_a_keyword_is(token: str, words: tuple[str, ...]) -> None:
     assert keywords("", token).words == words
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=200))
+def test_a_letter_beyond_ascii_changes_nothing_about_the_words_beside_it(text: str) -> None:
+    alone, beside = (list(chain(*_tokens(each))) for each in (text, f"{text} \u00e9"))
+
+    assert beside == [*alone, "\u00e9"]
 
 
 def test_chinese_becomes_pairs_of_characters_and_no_giant_words() -> None:
