@@ -386,7 +386,9 @@ def picture(runs: Sequence[Run]) -> bytes:
         (state, size, statistics.median(run.seconds for run in of_state))
         for (state, size), of_state in _grouped(reports, lambda run: (run.contender, run.messages))
     ]
-    return svg(draw, pd.DataFrame(rows, columns=["state", "messages", "seconds"]), LIGHT, width=640)
+    drawn = svg(draw, pd.DataFrame(rows, columns=["state", "messages", "seconds"]), LIGHT, width=640)
+    paper = f'<rect width="100%" height="100%" fill="{LIGHT.paper}"/>'  # else it is not to be read on a dark page
+    return drawn.replace(b'<g id="figure_1">', f'{paper}<g id="figure_1">'.encode(), 1)
 
 
 def _check_space(folder: Path, count: int, experiments: Sequence[str], sizes: Sequence[int]) -> None:

@@ -9,7 +9,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -46,6 +46,10 @@ _ROW = 20.25  # points: a bar and the gap to the next
 _HISTOGRAM = 186.0
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans', sans-serif"
 
+_TAG = re.compile(r"<[^>]*>")  # a text that is written in a figure is between tags, and may name a colour
+_COLOUR = re.compile(r"(?<=: )#[0-9a-f]{6}\b")
+_BLACK = "#000000"  # where matplotlib has no say
+
 
 @dataclass(frozen=True, slots=True)
 class Palette:
@@ -72,6 +76,16 @@ def svg(draw: Draw, table: pd.DataFrame, palette: Palette, *, width: int) -> byt
         draw, table, palette, width, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
     )
     return re.sub(r"font-family: [^;\"]+", f"font-family: {_FONTS}", picture.decode()).encode()
+
+
+def recoloured(picture: bytes, before: Palette, after: Palette) -> bytes | None:
+    """What `svg` makes with another palette, in no time; ``None`` where colours lie between those of the palette."""
+    colours: dict[str, str] = dict(zip(astuple(before), astuple(after), strict=True))
+    text = picture.decode()
+    used = {colour for tag in _TAG.findall(text) for colour in _COLOUR.findall(tag)}
+    if not used <= colours.keys() | {_BLACK}:
+        return None
+    return _TAG.sub(lambda tag: _COLOUR.sub(lambda found: colours.get(found[0], found[0]), tag[0]), text).encode()
 
 
 def png(draw: Draw, table: pd.DataFrame, palette: Palette, *, width: int) -> bytes:

@@ -54,6 +54,33 @@ def test_the_same_table_gives_the_same_bytes_and_each_palette_its_own() -> None:
     assert charts.LIGHT.accent.encode() not in dark
 
 
+@pytest.mark.parametrize(
+    ("draw", "table"),
+    [
+        (
+            _ranking,
+            pd.DataFrame({"label": [*HOSTILE, "#2f6690", "fill: #1d2129", "<a b='c: #2f6690'>"], "messages": 3}),
+        ),
+        (_months, pd.DataFrame({"month": ["2026-01", "2026-03"], "messages": [3, 1]})),
+        (_days, pd.DataFrame({"day": ["2026-01-01", "2027-03-01"], "messages": [3, 1]})),
+    ],
+)
+def test_another_palette_makes_the_same_figure_whether_drawn_or_recoloured(draw: Draw, table: pd.DataFrame) -> None:
+    light, dark = (charts.svg(draw, table, palette, width=charts.WIDE) for palette in (charts.LIGHT, charts.DARK))
+    assert charts.recoloured(light, charts.LIGHT, charts.DARK) == dark
+    assert charts.recoloured(dark, charts.DARK, charts.LIGHT) == light
+
+
+def test_a_figure_whose_colours_lie_between_those_of_a_palette_must_be_drawn() -> None:
+    grid = pd.DataFrame(np.arange(4).reshape(2, 2))
+
+    def draw(table: pd.DataFrame, axes: Axes) -> None:
+        charts.heat_map(axes, table.to_numpy(), rows=["a", "b"], columns=["c", "d"])
+
+    light = charts.svg(draw, grid, charts.LIGHT, width=charts.WIDE)
+    assert charts.recoloured(light, charts.LIGHT, charts.DARK) is None
+
+
 def test_labels_of_a_ranking_stay_inside_the_figure() -> None:
     table = pd.DataFrame({"label": HOSTILE, "messages": range(len(HOSTILE), 0, -1)})
     root = ET.fromstring(charts.svg(_ranking, table, charts.LIGHT, width=charts.NARROW))

@@ -96,11 +96,14 @@ def _kind(answer: Answer, column: str) -> str:
 
 def figures(answer: Answer) -> dict[str, str]:
     """The figure as URLs: ``{"light wide": "data:image/svg+xml;base64,…", "light narrow": …, "dark wide": …, …}``."""
-    return {
-        f"{scheme} {size}": _url(charts.svg(answer.statistic.draw, answer.table, palette, width=width))
-        for scheme, palette in (("light", charts.LIGHT), ("dark", charts.DARK))
-        for size, width in (("wide", charts.WIDE), ("narrow", charts.NARROW))
-    }
+    found: dict[str, str] = {}
+    for size, width in (("wide", charts.WIDE), ("narrow", charts.NARROW)):
+        light = charts.svg(answer.statistic.draw, answer.table, charts.LIGHT, width=width)
+        dark = charts.recoloured(light, charts.LIGHT, charts.DARK)
+        if dark is None:
+            dark = charts.svg(answer.statistic.draw, answer.table, charts.DARK, width=width)
+        found |= {f"light {size}": _url(light), f"dark {size}": _url(dark)}
+    return found
 
 
 def _url(picture: bytes) -> str:
