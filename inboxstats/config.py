@@ -195,6 +195,8 @@ def _sentence(path: Path, text: str, error: "ErrorDetails") -> str:
     if error["type"] == "extra_forbidden":
         if "password" in keys[-1]:
             return f"{place}{key}: a password never stands in this file. Use password_command, or a keyring."
+        if keys[-1] in ("client_secret", "refresh_token", "access_token"):
+            return f"{place}{key}: no secret stands in this file. Run `inboxstats account login`, which keeps it."
         known = _known_keys(keys[:-1])
         close = get_close_matches(keys[-1], known, n=1)
         hint = f"Did you mean {close[0]!r}?" if close else f"Known here: {', '.join(known)}."

@@ -110,6 +110,21 @@ def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
             "Use password_command, or a keyring.",
         ),
         (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\nclient_secret = 'hunter2'\n",
+            "FILE, line 4: accounts.a.client_secret: no secret stands in this file. "
+            "Run `inboxstats account login`, which keeps it.",
+        ),
+        (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\nauthority = 'http://login.example'\n",
+            "FILE, line 4: accounts.a.authority: 'http://login.example' is no sign-in service; write one like "
+            "https://login.microsoftonline.us.",
+        ),
+        (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\ntenant = '../x'\n",
+            "FILE, line 4: accounts.a.tenant: '../x' is no tenant; write common, organizations, consumers, a domain or "
+            "an id.",
+        ),
+        (
             "[accounts.a]\nhost = 'h'\nuser = 'u'\nport = 70000\n",
             "FILE, line 4: accounts.a.port: Input should be less than or equal to 65535.",
         ),

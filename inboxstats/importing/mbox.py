@@ -71,7 +71,8 @@ def _separated(file: Stream, spool: Spool, quoting: Quoting) -> Iterator[Letter]
             draft, held, behind_blank = _Draft(line, spool), b"", False
             continue
         if draft is not None:
-            draft.write(held)
+            if held:
+                draft.write(held)
             behind_blank = at_start and line in _BLANK
             held = line if behind_blank else b""
             if not behind_blank:
