@@ -132,7 +132,7 @@ def test_11_a_token_that_ends_in_mid_run_is_refreshed_once_and_all_arrives(
 
 @pytest.mark.parametrize(
     ("lasts", "sentence"),
-    [(1, "invalid_grant"), (2, "refuses the OAuth token of ann: [AUTHENTICATIONFAILED]")],
+    [(1, "invalid_grant"), (100, "refuses the OAuth token of ann: [AUTHENTICATIONFAILED]")],
 )
 def test_11_a_token_that_cannot_be_refreshed_ends_the_run_with_4_and_the_command_to_run(
     server: ScriptedServer, tmp_path: Path, lasts: int, sentence: str
