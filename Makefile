@@ -5,7 +5,7 @@ PYTEST = .venv/bin/pytest -n auto
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check bench corpora fuzz soak screenshots clean
+.PHONY: help demo test check bench corpora fuzz soak experiments screenshots clean
 
 help:
 	@echo 'make demo          a generated mailbox, downloaded and reported: no account needed'
@@ -15,6 +15,7 @@ help:
 	@echo 'make corpora       the tests over the whole of the corpora (INBOXSTATS_CORPORA names their folder)'
 	@echo 'make fuzz          100,000 mutated messages, and 64 MB of all that is hostile (SEED=..., COUNT=...)'
 	@echo 'make bench         reading and downloading beside other programs (wants Dovecot; BENCH=--quick for a glance)'
+	@echo 'make experiments   threads against processes measured anew, for docs/threads-and-processes.md'
 	@echo 'make screenshots   the pictures of the README, from the demo (wants Chromium)'
 	@echo 'make clean         removes .venv and all that can be made again'
 	@echo 'PYTHON=... chooses the Python that .venv is made from'
@@ -49,6 +50,9 @@ fuzz: $(INSTALLED)
 bench: $(INSTALLED)
 	@.venv/bin/python benchmarks/parse.py $(BENCH)
 	@.venv/bin/python benchmarks/fetch.py $(BENCH)
+
+experiments: $(INSTALLED)
+	@.venv/bin/python tools/experiments.py
 
 screenshots: $(INSTALLED)
 	@.venv/bin/python tools/screenshots.py

@@ -95,7 +95,7 @@ class Collection:
         progress: Callable[[int, int], None] = lambda _parsed, _total: None,
         columns: Sequence[str] | None = None,
     ) -> Updated:
-        """Parse what is new; the rows of all, with `columns` of the table (``None``: all) and those of the listing.
+        """Parse what is new; the rows of all, with `columns` of the table (``None``: all), of listing and predictions.
 
         Raises StorageError.
         """
@@ -108,9 +108,10 @@ class Collection:
             self.entries(), engine=engine, worker_count=workers or default_workers(), progress=progress, columns=wanted
         )
         _LOG.info("%d messages, %d of them parsed now; table in %s", len(updated.rows), updated.parsed, self.cache)
-        from inboxstats.current import with_listing
+        from inboxstats import predictions
+        from inboxstats.current import with_listing, with_predictions
 
-        rows = with_listing(updated.rows, self._listings())
+        rows = with_predictions(with_listing(updated.rows, self._listings()), predictions.read(self.cache))
         unwanted = [name for name in wanted if name not in columns]
         return replace(updated, rows=rows.drop_columns(unwanted))
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from inboxstats.entries import IDENTITY, LISTED_BY, Entry
 from inboxstats.parts import Part, Places, read, remove, write
-from inboxstats.schema import LISTING_FIELDS, STORED, together
+from inboxstats.schema import LISTING_FIELDS, PREDICTION_FIELDS, STORED, together
 
 
 def places_of(known: pa.Table, listed: Sequence[Entry]) -> Places:
@@ -78,7 +78,16 @@ def with_listing(rows: pa.Table, listings: Iterable[tuple[str | None, str, pa.Ta
             table = table.append_column(column, pa.array([value] * table.num_rows, pa.string()))
         tables.append(table.select(schema.names).cast(schema))
     listed = pa.concat_tables(tables)
-    found = pc.index_in(_identities(rows, LISTED_BY), value_set=_identities(listed, LISTED_BY))
-    for column in LISTING_FIELDS:
-        rows = rows.append_column(column, listed[column.name].take(found).cast(column.type))
+    return _with_columns(rows, listed, LISTING_FIELDS)
+
+
+def with_predictions(rows: pa.Table, predicted: pa.Table) -> pa.Table:
+    """The rows with what `predictions` says of the messages."""
+    return _with_columns(rows, predicted, PREDICTION_FIELDS)
+
+
+def _with_columns(rows: pa.Table, told: pa.Table, columns: Sequence[pa.Field]) -> pa.Table:
+    found = pc.index_in(_identities(rows, LISTED_BY), value_set=_identities(told, LISTED_BY))
+    for column in columns:
+        rows = rows.append_column(column, told[column.name].take(found).cast(column.type))
     return rows

@@ -82,7 +82,8 @@ class Dataset:
     """What a statistic counts.
 
     messages -- a row a counted message, ordered by time, Arrow types. The columns of the message table
-                (`table.SCHEMA`), those of the listing (`table.LISTING_FIELDS`), and:
+                (`table.SCHEMA`), those of the listing (`table.LISTING_FIELDS`) and of the
+                predictions (`predictions.PREDICTION_FIELDS`), and:
                 ``domain``  what follows the last @ of ``sender``
                 ``when``    datetime64[us, UTC], by the selection's clock; NaT where undated
                 ``local``   datetime64[us] without zone: ``when`` as a clock on the reader's wall shows it

@@ -53,6 +53,13 @@ SCHEMA = pa.schema(
 )
 """The columns that the message alone tells. docs/schema.md says what each means."""
 
+PREDICTION_FIELDS = [
+    pa.field("filed", pa.string()),
+    pa.field("likely", pa.string()),
+    pa.field("likelihood", pa.float64()),
+]
+"""The columns of `predictions`: where a message is, where it belongs, and the forest's vote for that, from 0 to 1."""
+
 LISTING_FIELDS = [
     pa.field("internal_date", pa.timestamp("us", "UTC")),
     pa.field("flags", pa.list_(pa.string())),

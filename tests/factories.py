@@ -6,10 +6,10 @@ from typing import Any
 import pyarrow as pa
 
 from inboxstats.dataset import Dataset, select
-from inboxstats.schema import LISTING_FIELDS, SCHEMA
+from inboxstats.schema import LISTING_FIELDS, PREDICTION_FIELDS, SCHEMA
 from inboxstats.selection import Selection
 
-ALL_COLUMNS = pa.schema([*SCHEMA, *LISTING_FIELDS])
+ALL_COLUMNS = pa.schema([*SCHEMA, *LISTING_FIELDS, *PREDICTION_FIELDS])
 
 
 def row(number: int = 1, *, when: str | None = "2026-03-02T09:00:00+00:00", **columns: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from factories import dataset, row
 
 from inboxstats.parse.files import Row
-from inboxstats.schema import LISTING_FIELDS, SCHEMA
+from inboxstats.schema import LISTING_FIELDS, PREDICTION_FIELDS, SCHEMA
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "schema.md"
 
@@ -24,7 +24,7 @@ def written(kind: pa.DataType) -> str:
 
 
 def test_every_column_is_documented_with_its_type() -> None:
-    fields = [*SCHEMA, *LISTING_FIELDS]
+    fields = [*SCHEMA, *LISTING_FIELDS, *PREDICTION_FIELDS]
     stored = [(name, kind) for name, kind, _ in documented()[: len(fields)]]
     assert stored == [(field.name, written(field.type)) for field in fields]
 

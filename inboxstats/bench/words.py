@@ -240,6 +240,9 @@ def _winners(outcomes: Sequence[Outcome], modes: Sequence[Mode]) -> str:
         compared_ones = [timing for timing in outcome.timings if timing.name.mode in modes]
         if not compared_ones:
             continue
+        # Those with the most workers alone: the best of many comparisons would often be chance.
+        most = max(timing.name.workers for timing in compared_ones)
+        compared_ones = [timing for timing in compared_ones if timing.name.workers == most]
         better = [timing for timing in compared_ones if _is_faster(outcome, timing.name, timing.against)]
         best = max(better or compared_ones, key=lambda timing: speedup(outcome, timing).median)
         gain = times(speedup(outcome, best).median)

@@ -16,6 +16,7 @@ from inboxstats import __version__
 from inboxstats.cli import (
     account,
     bench,
+    classify,
     config,
     demo,
     digest,
@@ -52,6 +53,7 @@ app = typer.Typer(
 )
 app.add_typer(bench.app, name="bench")
 app.add_typer(account.app, name="account")
+app.add_typer(classify.app, name="classify")
 app.add_typer(config.app, name="config")
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)

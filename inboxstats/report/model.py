@@ -12,7 +12,7 @@ from pandas.api.types import is_numeric_dtype
 
 from inboxstats.dataset import Dataset, Totals, instants
 from inboxstats.selection import Selection
-from inboxstats.stats import STATISTICS, Statistic
+from inboxstats.stats import STATISTICS, WHEN_PRESENT, Statistic
 
 _LATE = np.timedelta64(30, "D")
 """After its Date header: no server takes that long to deliver, and one that mail was moved to always does."""
@@ -81,7 +81,10 @@ def build(data: Dataset, *, generated: datetime, top: int | None, unreadable: Se
         first=None if data.first is None else data.first.to_pydatetime(),
         last=None if data.last is None else data.last.to_pydatetime(),
         moved=_moved(data),
-        answers=tuple(_answer(statistic, data, top) for statistic in STATISTICS),
+        answers=(
+            *(_answer(statistic, data, top) for statistic in STATISTICS),
+            *(answer for answer in (_answer(statistic, data, top) for statistic in WHEN_PRESENT) if answer.rows),
+        ),
         unreadable=tuple(unreadable),
     )
 

@@ -59,7 +59,7 @@ def render(report: Report) -> str:
 class Sheet:
     """A table as the page shows it; a kind a column.
 
-    Kinds are ``key``, ``number``, ``day`` and ``word``; one with ``detail`` may be hidden.
+    Kinds are ``key``, ``number``, ``day``, ``place`` and ``word``; one with ``detail`` may be hidden.
     """
 
     caption: str
@@ -91,7 +91,7 @@ def _grid(table: pd.DataFrame) -> pd.DataFrame:
 def _kind(answer: Answer, column: str) -> str:
     if answer.is_number(column):
         return "number detail" if column == "score" else "number"
-    return {"last": "day", "keyword": "word"}.get(column, "detail")
+    return {"last": "day", "keyword": "word", "filed": "place", "likely": "place"}.get(column, "detail")
 
 
 def figures(answer: Answer) -> dict[str, str]:

@@ -16,6 +16,7 @@ from inboxstats.stats import (
     hours,
     keywords,
     lists,
+    misfiled,
     month_words,
     months,
     rising,
@@ -62,3 +63,6 @@ STATISTICS: tuple[Statistic, ...] = (
     attachments,
     lists,
 )
+
+WHEN_PRESENT: tuple[Statistic, ...] = (misfiled,)
+"""Behind the others, where they have something to show: they stand on what not every mailbox has."""

@@ -14,7 +14,19 @@ def test_help_names_the_commands_and_the_exit_codes(inboxstats: Inboxstats) -> N
     done = inboxstats("--help")
     text = " ".join(done.out.split())
     assert done.code == 0
-    for command in ("account", "bench", "demo", "digest", "fetch", "nightly", "report", "schedule", "sql", "status"):
+    for command in (
+        "account",
+        "bench",
+        "classify",
+        "demo",
+        "digest",
+        "fetch",
+        "nightly",
+        "report",
+        "schedule",
+        "sql",
+        "status",
+    ):
         assert command in text
     for code in (code for code in ExitCode if code not in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)):
         assert f"{code.value} " in text
@@ -24,7 +36,18 @@ def test_help_names_the_commands_and_the_exit_codes(inboxstats: Inboxstats) -> N
 @pytest.mark.parametrize(
     "command",
     [
-        *("account add", "account remove", "bench", "config show", "demo", "digest", "doctor", "fetch"),
+        *(
+            "account add",
+            "account remove",
+            "bench",
+            "bench all",
+            "classify train",
+            "config show",
+            "demo",
+            "digest",
+            "doctor",
+            "fetch",
+        ),
         *("nightly", "report", "schedule install", "schedule status", "schedule remove", "sql", "status"),
     ],
 )
