@@ -34,7 +34,7 @@ class Bandwidth:
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
         self.slice = max(1, rate // SLICES)
-        self._rate = rate
+        self.rate = rate
         self._clock = clock
         self._wait = wait
         self._lock = threading.Lock()
@@ -45,7 +45,7 @@ class Bandwidth:
         with self._lock:
             now = self._clock()
             seconds = max(0.0, self._free - now)
-            self._free = max(self._free, now) + size / self._rate
+            self._free = max(self._free, now) + size / self.rate
         if seconds:
             told(seconds)
             self._wait(seconds)

@@ -31,6 +31,8 @@ from inboxstats.errors import (
 )
 from inboxstats.generations import Sampled, suspects, used_again
 from inboxstats.globs import matches
+from inboxstats.headers_first import HeadersFirst, Missing
+from inboxstats.headers_first import Watcher as HeadersWatcher
 from inboxstats.mail import Mailbox, MessageKey
 from inboxstats.pace import pause
 
@@ -68,7 +70,7 @@ class Server(Connection, Sampled, Protocol):
     def sibling(self) -> Connection: ...
 
 
-class Watcher(Protocol):
+class Watcher(HeadersWatcher, Protocol):
     """Is told how a run goes on, for a progress bar."""
 
     def listing(self, mailbox: str) -> None:
@@ -87,6 +89,7 @@ class Fetched:
 
     listed, missing, missing_bytes -- messages on the server in the chosen mailboxes; those that were not in the
                archive when the run began
+    headers -- headers that came before their messages; of a dry run, those that would
     gone    -- messages that were expunged during the run
     failed  -- messages that the server would not give
     emptied -- mailboxes that the server says are empty, with how many messages the archive keeps of each
@@ -101,6 +104,7 @@ class Fetched:
     missing_bytes: int
     stored: int = 0
     bytes: int = 0
+    headers: int = 0
     gone: int = 0
     failed: tuple[Failure, ...] = ()
     left: int = 0
@@ -120,7 +124,7 @@ class Fetched:
 
 @dataclass(slots=True)
 class _Plan:
-    wanted: list[Wanted] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
     listed: int = 0
     emptied: list[tuple[str, int]] = field(default_factory=list)
     troubles: list[tuple[str, str]] = field(default_factory=list)
@@ -132,7 +136,7 @@ class _Plan:
         """A mailbox of so many messages, some of which are missing."""
         self.listed += of
         if missing:
-            self.wanted.append(Wanted(folder, missing))
+            self.missing.append((folder, missing))
             self.missing_bytes += missing.total_size()
 
 
@@ -148,6 +152,8 @@ def fetch(
     since: date | None = None,
     dry_run: bool = False,
     daily_bytes: int | None = None,
+    rate: int | None = None,
+    headers_first: bool | None = None,
     wait: Callable[[float], None] = time.sleep,
     stop: Stop | None = None,
 ) -> Fetched:
@@ -158,7 +164,9 @@ def fetch(
 
     mailboxes -- names or globs, see `chosen`
     since     -- leave out what the server received before that day (UTC)
-    daily_bytes -- of bodies, after which the run ends; ``None`` is any amount
+    daily_bytes -- after which the run ends; ``None`` is any amount
+    rate      -- bytes a second that the source is capped to; ``None`` is any
+    headers_first -- all headers before any message; ``None``: where the messages take long
     dry_run   -- only say what there is to do, and write nothing
     stop      -- ends the run from another thread
 
@@ -184,18 +192,32 @@ def fetch(
                 stop.check()
                 watcher.listing(mailbox.name)
                 folder = archive.mailbox(account, mailbox)
-                if not _planned(plan, source, folder, statuses, since=since, dry_run=dry_run, wait=wait, pool=pool):
+                if not _planned(
+                    plan,
+                    source,
+                    folder,
+                    statuses,
+                    since=since,
+                    dry_run=dry_run,
+                    wait=wait,
+                    pool=pool,
+                    headers_first=bool(headers_first),
+                ):
                     break
-            missing = sum(len(wanted.messages) for wanted in plan.wanted)
+            missing = sum(len(messages) for _, messages in plan.missing)
+            wanted = [Wanted(folder, messages) for folder, messages in plan.missing]
+            overture = HeadersFirst(plan.missing, watcher, is_wanted=headers_first, rate=rate, budget=budget)
             # A server that throttles would not like what follows either.
             fetches = not dry_run and not isinstance(plan.error, StorageError | ThrottledError)
             if missing and fetches:
                 watcher.begin(missing, plan.missing_bytes)
-            got = pool.run(plan.wanted if fetches else ())
-        if not fetches and not dry_run:
+            got = pool.run(wanted, overture) if fetches else pool.run(())
+        if dry_run:
+            got = replace(got, headers=overture.needed())
+        elif not fetches:
             got = replace(got, left=missing)
-        refused, gone = _confirm(source, plan.wanted, got)
-        unsettled = _settle(plan.wanted, since=since) if fetches else None
+        refused, gone = _confirm(source, wanted, got)
+        unsettled = _settle(wanted, since=since) if fetches else None
     finally:
         source.close()
         if budget is not None:
@@ -208,6 +230,7 @@ def fetch(
         missing_bytes=plan.missing_bytes,
         stored=got.stored,
         bytes=got.bytes,
+        headers=got.headers,
         gone=gone,
         failed=got.failed + refused,
         left=got.left,
@@ -271,6 +294,7 @@ def _planned(
     *,
     since: date | None,
     dry_run: bool,
+    headers_first: bool,
     wait: Callable[[float], None],
     pool: Pool,
 ) -> bool:
@@ -280,7 +304,17 @@ def _planned(
         try:
             if stored is None:  # once: at the next attempt threads may be writing there
                 stored = _swept(folder, dry_run=dry_run)
-            _plan_mailbox(plan, source, folder, stored, statuses, since=since, dry_run=dry_run, pool=pool)
+            _plan_mailbox(
+                plan,
+                source,
+                folder,
+                stored,
+                statuses,
+                since=since,
+                dry_run=dry_run,
+                headers_first=headers_first,
+                pool=pool,
+            )
         except (ServerRefusalError, UnreadableAnswerError) as problem:
             plan.troubles.append((folder.mailbox.name, str(problem)))
         except NetworkError as problem:
@@ -343,6 +377,7 @@ def _plan_mailbox(
     *,
     since: date | None,
     dry_run: bool,
+    headers_first: bool,
     pool: Pool,
 ) -> None:
     """Find out what is missing of a mailbox; keep its listing.
@@ -368,7 +403,7 @@ def _plan_mailbox(
 
         def early(some: Listing) -> None:
             # Else it takes the whole listing to know what is missing, or to which generation it belongs.
-            if not (before or known or stored or dry_run or since):
+            if not (before or known or stored or dry_run or since or headers_first):
                 pool.offer(Wanted(folder, some))
 
         found = source.snapshot(folder.mailbox, Snapshot(before, known) if before else None, early=early)

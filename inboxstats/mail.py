@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from functools import lru_cache
 from typing import NewType, Protocol
 
@@ -119,6 +120,13 @@ class Pieces:
 
 Content = bytes | Pieces
 """A message's bytes."""
+
+
+class Part(Enum):
+    """What is asked of a message: all of it, or those fields of its header that a report counts by."""
+
+    WHOLE = "whole"
+    HEADER = "header"
 
 
 @dataclass(frozen=True, slots=True)

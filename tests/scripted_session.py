@@ -355,10 +355,9 @@ class Session(StreamRequestHandler):
             facts.append(f"X-GM-LABELS ({message.labels or ''})".encode())
         if "MODSEQ" in items and self._box:
             facts.append(f"MODSEQ ({self._box.modseqs.get(uid, 1)})".encode())
-        if "HEADER.FIELDS" in items:
-            field = re.search(rb"(?im)^message-id:.*\r?\n", message.data)
-            found = (field[0] if field else b"") + b"\r\n"
-            facts.append(b"BODY[HEADER.FIELDS (MESSAGE-ID)] {%d}\r\n%b" % (len(found), found))
+        if asked := re.search(r"HEADER\.FIELDS \((.*?)\)", items):
+            found = header_fields(message.data, asked[1].split())
+            facts.append(b"BODY[%b] {%d}\r\n%b" % (asked[0].encode(), len(found), found))
         elif "BODY" in items and self.script.bodies.get(uid) != "missing":
             literal = b"{%d}\r\n%b" % (len(message.data), message.data)
             facts.append(b"BODY[] " + (b"NIL" if self.script.bodies.get(uid) == "nil" else literal))
@@ -397,6 +396,14 @@ ANSWERS: Mapping[str, Callable[[Session, str], str]] = {
     "UID FETCH": Session._uid_fetch,
 }
 BEFORE_LOGIN = {"CAPABILITY", "LOGIN", "AUTHENTICATE", "ID", "NOOP", "LOGOUT"}
+
+
+def header_fields(message: bytes, names: list[str]) -> bytes:
+    """The fields of these names with their continuation lines, and the empty line (RFC 9051, section 6.4.5)."""
+    header = re.split(rb"(?m)^\r?\n", message, maxsplit=1)[0]
+    fields = re.findall(rb"(?m)^[!-9;-~]+[ \t]*:.*\n(?:[ \t].*\n)*", header)
+    wanted = [name.lower().encode() for name in names]
+    return b"".join([*(each for each in fields if each.partition(b":")[0].strip().lower() in wanted), b"\r\n"])
 
 
 def _arguments(rest: str) -> list[bytes]:

@@ -23,7 +23,7 @@ from inboxstats.errors import (
     StorageError,
     ThrottledError,
 )
-from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey
+from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey, Part
 
 INBOX = Mailbox("INBOX")
 
@@ -50,8 +50,10 @@ class Scripted:
     def prepare(self, mailbox: Mailbox) -> None:
         self.prepared.append(mailbox)
 
-    def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool:
-        assert mailbox == INBOX
+    def ask(
+        self, mailbox: Mailbox, keys: Sequence[MessageKey], part: Part = Part.WHOLE, *, expected_bytes: int = 0
+    ) -> bool:
+        assert (mailbox, part) == (INBOX, Part.WHOLE)
         assert expected_bytes >= 0
         self.asked.append(list(keys))
         self.under_way.append(list(keys))

@@ -120,6 +120,8 @@ class Headers:
     def _paths(self) -> dict[int, list[str]]:
         """The files, by UIDVALIDITY."""
         found: dict[int, list[str]] = {}
+        if not os.path.isdir(self._mailbox):  # nothing of it was ever stored
+            return found
         with os.scandir(self._mailbox) as generations:
             for generation in generations:
                 if generation.name.isdecimal() and generation.is_dir():

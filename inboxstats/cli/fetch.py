@@ -68,6 +68,7 @@ class FetchSettings:
     bandwidth: "bandwidths.Bandwidth | None" = None
     since: date | None = None
     dry_run: bool = False
+    headers_first: bool | None = None
     bar: bool = False
     quiet: bool = False
 
@@ -92,6 +93,14 @@ def fetch(
     bandwidth: Bandwidth = None,
     since: Annotated[datetime | None, day_option("Leave out what the server received before that day (UTC).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what there is to fetch.")] = False,
+    headers_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--headers-first/--no-headers-first",
+            help="All headers before any text, for an early report; default: where the text takes over two minutes.",
+            show_default=False,
+        ),
+    ] = None,
     archive: ArchiveFolder = None,
     host: Host = None,
     port: Port = None,
@@ -131,6 +140,7 @@ def fetch(
         bandwidth=bandwidth_cap(bandwidth, configuration),
         since=since.date() if since else None,
         dry_run=dry_run,
+        headers_first=headers_first,
         bar=shows_progress(quiet=quiet or json or verbose > 0, no_progress=no_progress),
         quiet=quiet,
     )
@@ -161,7 +171,9 @@ def fetch_accounts(
         calls = [
             partial(
                 _fetch_one, archive, job, source, settings, stop,
-                FetchBar(shown=False, beside=place, name=job.name if several else ""),
+                FetchBar(
+                    shown=False, beside=place, name=job.name if several else "", note=partial(_note, job.name, settings)
+                ),
             )
             for job, source in zip(jobs, ready, strict=True)
         ]  # fmt: skip
@@ -200,6 +212,11 @@ def _fetch_one(
     return _row(job.name, done, error=done.error, code=done.exit_code, seconds=time.monotonic() - began)
 
 
+def _note(account: str, settings: FetchSettings, text: str) -> None:
+    if not settings.quiet:
+        complain(f"{account}: {text}")
+
+
 def _run(
     archive: "Archive", job: Job, source: "ImapSource", settings: FetchSettings, stop: Stop, bar: FetchBar
 ) -> "Fetched":
@@ -218,6 +235,8 @@ def _run(
         watcher=bar,
         since=settings.since,
         dry_run=settings.dry_run,
+        headers_first=settings.headers_first,
+        rate=settings.bandwidth.rate if settings.bandwidth else None,
         daily_bytes=provider.daily_bytes if account.daily_megabytes is None else account.daily_megabytes * 1_000_000,
         wait=stop.wait,
         stop=stop,
@@ -230,7 +249,7 @@ def _row(
     row: dict[str, Any] = {"account": name, "exit_code": int(code), "error": None if error is None else str(error)}
     row["seconds"] = round(seconds, 3)
     if done is not None:
-        for field in ("mailboxes", "listed", "missing", "missing_bytes", "stored", "bytes", "gone", "left"):
+        for field in ("mailboxes", "listed", "missing", "missing_bytes", "stored", "bytes", "headers", "gone", "left"):
             row[field] = getattr(done, field)
         row["failed"] = [{"mailbox": each.mailbox, "key": each.key, "reason": each.reason} for each in done.failed]
         row["emptied"] = [{"mailbox": box, "kept": kept} for box, kept in done.emptied]
@@ -267,7 +286,9 @@ def _summary(row: dict[str, Any], *, dry_run: bool) -> str:
     where = counted(len(row["mailboxes"]), "mailbox", "mailboxes")
     if dry_run:
         what = f"{counted(row['missing'], 'new message')} ({megabytes(row['missing_bytes'])}) to fetch"
+        what += f", {counted(row['headers'], 'header')} first," if row["headers"] else ""
         return f"{row['account']}: {what} in {where}, {row['listed']:,} on the server."
     gone = f", {row['gone']:,} expunged meanwhile" if row["gone"] else ""
     what = f"{counted(row['stored'], 'new message')} ({megabytes(row['bytes'])}) in {row['seconds']:.1f} s"
-    return f"{row['account']}: {what}{gone}; {row['listed']:,} on the server in {where}."
+    headers = f", {counted(row['headers'], 'header')} first" if row["headers"] else ""
+    return f"{row['account']}: {what}{headers}{gone}; {row['listed']:,} on the server in {where}."

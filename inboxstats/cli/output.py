@@ -4,9 +4,10 @@ import contextlib
 import io
 import json
 import logging
+import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -145,23 +146,60 @@ class _Bar(AbstractContextManager["_Bar"]):
 
 
 class FetchBar(_Bar):
-    """A `fetch.Watcher`."""
+    """A `fetch.Watcher`. `note` is for what a user should read, also where there is no bar."""
 
-    _messages = _bytes = 0
+    _messages = _bytes = _headers = 0
+    _wanted = (0, 0)
     _has_begun = False
+
+    def __init__(
+        self,
+        *,
+        shown: bool,
+        beside: "Progress | None" = None,
+        name: str = "",
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        super().__init__(shown=shown, beside=beside, name=name)
+        self._note = note
 
     def listing(self, mailbox: str) -> None:
         self._begin(f"Listing {visible(mailbox)}", None)
 
     def begin(self, messages: int, size: int) -> None:
+        self._wanted = (messages, size)
         self._begin(f"Fetching {megabytes(size)}", messages)
         self._has_begun = True
 
     def stored(self, messages: int, size: int) -> None:
         self._messages += messages
         self._bytes += size
-        if self._has_begun:  # until then the bar is that of the listing, and of another thread
+        if self._has_begun and not self._headers:  # else the bar is another one: of the listing, of headers
             self._show(self._messages, size=self._bytes)
+
+    def headers(self, messages: int, seconds: float | None) -> None:
+        self._note(f"{_why_headers(*self._wanted, seconds)} {counted(messages, 'header')} first.")
+        self._begin("Fetching headers", messages)
+
+    def header_stored(self) -> None:
+        self._headers += 1
+        self._show(self._headers)
+
+    def headers_done(self) -> None:
+        self._headers = 0
+        self._note("the headers are here: `inboxstats report` can be run now, while the text comes.")
+        messages, size = self._wanted
+        self._begin(f"Fetching {megabytes(size)}", messages)
+        self._show(self._messages, size=self._bytes)
+
+
+def _why_headers(messages: int, size: int, seconds: float | None) -> str:
+    all_of_it = f"{counted(messages, 'message')} ({megabytes(size)})"
+    if seconds is None:
+        return f"{all_of_it} to fetch,"
+    if math.isinf(seconds):
+        return f"{all_of_it} are more than may be fetched today, so"
+    return f"{all_of_it} would take {duration(seconds)}, so"
 
 
 class ImportBar(_Bar):
@@ -258,6 +296,13 @@ def open_in_browser(page: Path) -> None:
 def megabytes(size: float) -> str:
     """``1234567`` → ``"1.2 MB"``."""
     return f"{size / 1e6:,.1f} MB"
+
+
+def duration(seconds: float) -> str:
+    """``90`` → ``"about 2 minutes"``; ``10000`` → ``"about 2.8 hours"``."""
+    if seconds < 90 * 60:
+        return f"about {counted(max(1, round(seconds / 60)), 'minute')}"
+    return f"about {seconds / 3600:,.1f} hours"
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

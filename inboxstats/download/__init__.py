@@ -5,10 +5,10 @@ queue is shared, so that a slow connection holds nobody up; several chunks are u
 server never waits.
 
 pool.py begins and ends the threads; worker.py is the life of one; admission.py decides when it may connect; run.py is
-what they share: the queue (chunks.py) and what came of it (records.py).
+what they share: what to ask for next (agenda.py, from the queues of chunks.py) and what came of it (records.py).
 """
 
 from inboxstats.download.pool import Pool, download
-from inboxstats.download.records import Budget, Connection, Downloaded, Failure, Wanted
+from inboxstats.download.records import Budget, Connection, Downloaded, Failure, Overture, Wanted
 
-__all__ = ["Budget", "Connection", "Downloaded", "Failure", "Pool", "Wanted", "download"]
+__all__ = ["Budget", "Connection", "Downloaded", "Failure", "Overture", "Pool", "Wanted", "download"]

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 
 from inboxstats.archive import MailboxFolder
 from inboxstats.download.records import Wanted
-from inboxstats.mail import MessageKey
+from inboxstats.mail import MessageKey, Part
 
 CHUNK_BYTES, CHUNK_MESSAGES = 1_000_000, 50
 """The bounds of one FETCH: batches win more than threads do, and beyond these sizes nothing (measured)."""
+
+CHUNK_HEADERS, HEADER_BYTES = 500, 1_000
+"""Headers in one FETCH, whose UIDs are then within the 8,192 bytes of a command line that servers bear (RFC 7162,
+section 4); and what the fields that are asked for come to, as nobody says it before."""
 
 SHARES = 4
 """Towards the end a chunk is one of so many parts of a thread's share in what is left, so that all end together."""
@@ -31,27 +35,32 @@ class Chunk:
     tries: int = 0
     throttled: int = 0
     episode: int = 0
+    part: Part = Part.WHOLE
 
     @property
     def size(self) -> int:
-        return sum(self.left.values())
+        """The bytes that are expected."""
+        return sum(self.left.values()) if self.part is Part.WHOLE else HEADER_BYTES * len(self.left)
 
 
 def chunks(wanted: Wanted, most: Callable[[], int] = lambda: CHUNK_MESSAGES) -> Iterator[Chunk]:
-    """Cut the messages of a mailbox into chunks within CHUNK_BYTES and `most()`, of one message at least."""
+    """Cut the messages of a mailbox into chunks within CHUNK_BYTES and `most()`, of one message at least.
+
+    Headers are small: `most()` alone bounds them.
+    """
     left: dict[MessageKey, int] = {}
     bound = bytes_left = 0
     for info in wanted.messages.values():
         size = info.size or 0
-        if left and (len(left) >= bound or size > bytes_left):
-            yield Chunk(wanted.folder, left)
+        if left and (len(left) >= bound or (size > bytes_left and wanted.part is Part.WHOLE)):
+            yield Chunk(wanted.folder, left, part=wanted.part)
             left = {}
         if not left:
             bound, bytes_left = most(), CHUNK_BYTES
         left[info.key] = size
         bytes_left -= size
     if left:
-        yield Chunk(wanted.folder, left)
+        yield Chunk(wanted.folder, left, part=wanted.part)
 
 
 def halves(chunk: Chunk, *, tries: int) -> tuple[Chunk, Chunk]:
@@ -59,7 +68,8 @@ def halves(chunk: Chunk, *, tries: int) -> tuple[Chunk, Chunk]:
     messages = list(chunk.left.items())
     middle = len(messages) // 2
     first, second = dict(messages[:middle]), dict(messages[middle:])
-    return Chunk(chunk.folder, first, tries), Chunk(chunk.folder, second, tries)
+    one, other = (Chunk(chunk.folder, left, tries, part=chunk.part) for left in (first, second))
+    return one, other
 
 
 @dataclass(slots=True)
@@ -70,9 +80,13 @@ class _Uncut:
 
 
 class Queue:
-    """What is still to be asked for. Chunks are cut when they are taken: a million messages need no list of them."""
+    """What is still to be asked for. Chunks are cut when they are taken: a million messages need no list of them.
 
-    def __init__(self, work: Sequence[Wanted], threads: int) -> None:
+    `largest` bounds a chunk's messages.
+    """
+
+    def __init__(self, work: Sequence[Wanted], threads: int, *, largest: int) -> None:
+        self._largest = largest
         self._uncut: deque[_Uncut] = deque()
         self._back: deque[Chunk] = deque()
         self._threads = max(1, threads)
@@ -93,14 +107,14 @@ class Queue:
 
     def _most(self) -> int:
         if self._threads == 1:
-            return CHUNK_MESSAGES
+            return self._largest
         share = self._fresh // (self._threads * SHARES)
-        return max(1, min(share, CHUNK_MESSAGES))
+        return max(1, min(share, self._largest))
 
     def take(self, under_way: Sequence[Chunk] = ()) -> Chunk | None:
         """The next chunk; behind others only a fresh one, of the same mailbox, within a thread's share of the rest."""
         of = under_way[0].folder if under_way else None
-        if of and sum(len(chunk.left) for chunk in under_way) >= max(CHUNK_MESSAGES, self._fresh // self._threads):
+        if of and sum(len(chunk.left) for chunk in under_way) >= max(self._largest, self._fresh // self._threads):
             return None
         while self._uncut and of in (None, self._uncut[0].folder):
             first = self._uncut[0]

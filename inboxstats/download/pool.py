@@ -9,7 +9,7 @@ from typing import Self
 
 from inboxstats.download.admission import Admission
 from inboxstats.download.chunks import CHUNK_MESSAGES, chunks
-from inboxstats.download.records import Budget, Connection, Downloaded, Wanted
+from inboxstats.download.records import Budget, Connection, Downloaded, Overture, Wanted
 from inboxstats.download.run import Run
 from inboxstats.download.worker import Worker
 from inboxstats.mail import Mailbox, MessageKey
@@ -80,12 +80,15 @@ class Pool:
         self._offered.update(fresh)
         self._run.offer(Wanted(wanted.folder, fresh))
 
-    def run(self, work: Sequence[Wanted]) -> Downloaded:
-        """Store all messages wanted. Returns what came of it, even where it ended early."""
+    def run(self, work: Sequence[Wanted], overture: Overture | None = None) -> Downloaded:
+        """Store all messages wanted. Returns what came of it, even where it ended early.
+
+        `overture` says which headers come first.
+        """
         several = chain.from_iterable(map(chunks, work))
         threads = sum(1 for _ in islice(several, len(self._connections)))
         self._reserve.extend(self._connections[1:threads])
-        self._run.begin(work, threads)
+        self._run.begin(work, threads, overture)
         # The first of the connections begins, the others stand by.
         self._start(self._connections[:threads][:1])
         if threads and not self._run.begun.wait(NEAR_SECONDS):

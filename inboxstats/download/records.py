@@ -7,7 +7,7 @@ from typing import Protocol
 
 from inboxstats.archive import MailboxFolder
 from inboxstats.errors import InboxstatsError
-from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey
+from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey, Part
 
 
 class Connection(Protocol):
@@ -15,14 +15,14 @@ class Connection(Protocol):
 
     def connect(self) -> None: ...
     def prepare(self, mailbox: Mailbox) -> None: ...
-    def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool: ...
+    def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], part: Part, *, expected_bytes: int = 0) -> bool: ...
     def answer(self, mailbox: Mailbox) -> Iterator[tuple[MessageKey, Content]]: ...
     def abort(self) -> None: ...
     def close(self) -> None: ...
 
 
 class Budget(Protocol):
-    """How much may come, such as `archive.DailyBudget`: bytes of bodies."""
+    """How much may come, such as `archive.DailyBudget`: bytes of messages and headers."""
 
     def allows(self, size: int, *, promised: int) -> bool: ...
     def count(self, size: int) -> None: ...
@@ -31,14 +31,34 @@ class Budget(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The messages of a mailbox that are to be stored in its folder."""
+    """The messages of a mailbox that are to be stored in its folder, or their headers."""
 
     folder: MailboxFolder
     messages: Mapping[MessageKey, MessageInfo]
+    part: Part = Part.WHOLE
 
     def without(self, taken: AbstractSet[MessageKey]) -> "Wanted":
         """All but those that are taken. A million messages need no copy of them."""
         return Wanted(self.folder, _Others(self.messages, taken))
+
+
+class Overture(Protocol):
+    """What comes before messages: see `headers_first.HeadersFirst`. Called from any thread, one at a time."""
+
+    def at_once(self) -> Sequence[Wanted]:
+        """The headers to begin with."""
+
+    def after(self, size: int, seconds: float) -> Sequence[Wanted]:
+        """The headers to go on with, now that so many bytes of messages took so many seconds.
+
+        Asked once, where there were none at once.
+        """
+
+    def stored(self) -> None:
+        """A header is stored."""
+
+    def is_over(self) -> None:
+        """All headers are there, or not to be had."""
 
 
 class _Others(Mapping[MessageKey, MessageInfo]):
@@ -89,6 +109,7 @@ class Downloaded:
     """What came of a download.
 
     stored, bytes -- messages now in the archive, and their size
+    headers -- headers now in the archive, of messages that were still to come
     failed -- messages that the server would not give
     refused -- by mailbox, why none of its messages could be had any more, and how many that costs
     absent -- by mailbox, messages that an answer left out: expunged, or to be tried again
@@ -101,4 +122,5 @@ class Downloaded:
     absent: Mapping[str, frozenset[MessageKey]]
     refused: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     left: int = 0
+    headers: int = 0
     error: InboxstatsError | None = None

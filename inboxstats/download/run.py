@@ -1,16 +1,20 @@
 """What the threads of a download share: the queue, what is in flight, and what came of it."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from inboxstats.archive import MailboxFolder
-from inboxstats.download.chunks import Chunk, Queue
-from inboxstats.download.records import Budget, Downloaded, Failure, Wanted
+from inboxstats.download.agenda import Agenda
+from inboxstats.download.chunks import CHUNK_MESSAGES, Chunk, Queue
+from inboxstats.download.records import Budget, Downloaded, Failure, Overture, Wanted
 from inboxstats.errors import InboxstatsError
-from inboxstats.mail import MessageKey
+from inboxstats.mail import MessageKey, Part
 from inboxstats.pace import Pace
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -29,8 +33,8 @@ class Run:
     pace: Pace
     budget: Budget | None
     wait_as_told: Callable[[float], object] | None
-    queue: Queue | None = None
-    early: Queue = field(default_factory=lambda: Queue((), 1))
+    queue: Agenda | None = None
+    early: Queue = field(default_factory=lambda: Queue((), 1, largest=CHUNK_MESSAGES))
     taken: set[MessageKey] = field(default_factory=set)
     begun: threading.Event = field(default_factory=threading.Event)
     lock: threading.Condition = field(default_factory=threading.Condition)
@@ -39,6 +43,7 @@ class Run:
     is_spent: bool = False
     stored: int = 0
     bytes: int = 0
+    stored_headers: int = 0
     misses: int = 0
     failed: list[Failure] = field(default_factory=list)
     refused: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -52,7 +57,7 @@ class Run:
         return self.stopping.is_set()
 
     @property
-    def _source(self) -> Queue:
+    def _source(self) -> Queue | Agenda:
         return self.early if self.queue is None else self.queue
 
     @property
@@ -70,10 +75,11 @@ class Run:
             self.early.add(wanted)
             self.lock.notify_all()
 
-    def begin(self, work: Sequence[Wanted], threads: int) -> None:
+    def begin(self, work: Sequence[Wanted], threads: int, overture: Overture | None) -> None:
         """All work is known."""
         with self.lock:
-            self.queue = Queue([each.without(self.taken) for each in work] if self.taken else work, threads)
+            left = [each.without(self.taken) for each in work] if self.taken else work
+            self.queue = Agenda(left, threads, overture)
             self.lock.notify_all()
 
     def take(self, under_way: deque[Chunk], *, may_have_more: Callable[[], bool]) -> Chunk | None:
@@ -90,7 +96,7 @@ class Run:
                 if rest:
                     self._wait_unlocked(rest)
                     continue
-                chunk = self._source.take(under_way)
+                chunk = self._next(under_way)
                 if chunk is not None:
                     if not self._affords(chunk):
                         break
@@ -104,6 +110,11 @@ class Run:
                     break
                 self.lock.wait()
             return None
+
+    def _next(self, under_way: deque[Chunk]) -> Chunk | None:
+        if self.queue is None:
+            return self.early.take(under_way)
+        return self.queue.take(under_way, in_flight=self.in_flight, stored_bytes=self.bytes)
 
     def _wait_unlocked(self, seconds: float) -> None:
         """Let time pass in the midst of what is done under the lock."""
@@ -130,37 +141,61 @@ class Run:
         if self.budget is not None:
             self.budget.count(size)
 
-    def count(self, size: int) -> None:
-        """A message of so many bytes is stored."""
+    def count(self, size: int, part: Part) -> None:
+        """A message or header of so many bytes is stored."""
         with self.lock:
-            self.stored += 1
-            self.bytes += size
             self.misses = 0
             self.pace.stored()
-            self.progress(1, size)
+            if part is Part.WHOLE:
+                self.stored += 1
+                self.bytes += size
+                self.progress(1, size)
+            else:
+                assert self.queue is not None
+                self.stored_headers += 1
+                self.queue.stored_header()
 
     def left_out(self, chunk: Chunk) -> None:
-        """The answer to a chunk is complete, and what is left of it was not in there."""
+        """The answer to a chunk is complete, and what is left of it was not in there.
+
+        Of a header nothing follows: its message is still to be asked for.
+        """
         with self.lock:
-            self.absent.setdefault(chunk.folder.mailbox.name, set()).update(chunk.left)
+            if chunk.part is Part.WHOLE:
+                self.absent.setdefault(chunk.folder.mailbox.name, set()).update(chunk.left)
         chunk.left.clear()
 
     def fail(self, chunk: Chunk, reason: str) -> None:
-        """What is left of a chunk is not to be had."""
+        """What is left of a chunk is not to be had; of a header, too, its message will tell."""
+        if chunk.part is Part.HEADER:
+            _LOG.info("%s: no header of %s: %s", chunk.folder.mailbox.name, ", ".join(chunk.left), reason)
+            return
         with self.lock:
             self.failed += [Failure(chunk.folder.mailbox.name, key, reason) for key in chunk.left]
 
     def give_up(self, folder: MailboxFolder, under_way: deque[Chunk], reason: str) -> None:
         """Take a mailbox off the queue: it is gone, and asking for each message would change nothing."""
         with self.lock:
+            part = under_way[0].part
             lost = sum(len(chunk.left) for chunk in under_way)
-            given_up = self._source.give_up(folder)
-            if self.queue is not None:  # else it is part of what will be known, and lost then
-                lost += given_up
-            first, before = self.refused.get(folder.mailbox.name, (reason, 0))
-            self.refused[folder.mailbox.name] = (first, before + lost)
+            if self.queue is not None:
+                lost += self.queue.give_up(folder, part)
+            else:  # it is part of what will be known, and lost then
+                self.early.give_up(folder)
+            if part is Part.WHOLE:
+                first, before = self.refused.get(folder.mailbox.name, (reason, 0))
+                self.refused[folder.mailbox.name] = (first, before + lost)
             for chunk in under_way:
                 chunk.left.clear()
+
+    def give_up_headers(self, chunk: Chunk) -> None:
+        """The server refuses one chunk of headers after the other, this one last; the messages may fare better."""
+        with self.lock:
+            assert self.queue is not None
+            self.queue.give_up_headers()
+            self.misses = 0
+        chunk.left.clear()
+        self.done()
 
     def done(self, *left: Chunk, of: int = 1) -> None:
         """Chunks, so many of them, are no longer in flight; what is left of them goes to the end of the queue."""
@@ -195,5 +230,6 @@ class Run:
             refused=self.refused,
             absent={mailbox: frozenset(keys) for mailbox, keys in self.absent.items()},
             left=len(self.queue or ()),
+            headers=self.stored_headers,
             error=self.error,
         )

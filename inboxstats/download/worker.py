@@ -16,7 +16,7 @@ from inboxstats.errors import (
     StorageError,
     ThrottledError,
 )
-from inboxstats.mail import Content, Mailbox, MessageKey
+from inboxstats.mail import Content, Mailbox, MessageKey, Part
 
 UNDER_WAY, UNDER_WAY_BYTES = 12, 2_000_000
 """Up to how many chunks, and from how many bytes on no more of them, are under way on a connection. With only 3, which
@@ -105,7 +105,7 @@ class Worker:
             chunk = self._run.take(under_way, may_have_more=lambda: not self._admission.is_exceeded)
             if chunk is None:
                 return
-            if not self._connection.ask(chunk.folder.mailbox, list(chunk.left), expected_bytes=chunk.size):
+            if not self._connection.ask(chunk.folder.mailbox, list(chunk.left), chunk.part, expected_bytes=chunk.size):
                 self._run.done(under_way.pop())
                 return
 
@@ -125,10 +125,14 @@ class Worker:
                 yield key, content
                 if oldest.left.pop(key, None) is None:  # a server may answer a later command first
                     next(chunk.left for chunk in self._under_way if key in chunk.left).pop(key)
-                run.count(size)
+                run.count(size, oldest.part)
                 since = time.monotonic()
 
-        oldest.folder.store(arriving())
+        if oldest.part is Part.HEADER:
+            sizes = {key: size for chunk in self._under_way for key, size in chunk.left.items()}
+            oldest.folder.headers.store(arriving(), sizes)
+        else:
+            oldest.folder.store(arriving())
         if oldest.left and not run.stopped:
             run.left_out(oldest)
         run.done(self._under_way.popleft())
@@ -142,10 +146,13 @@ class Worker:
         """Queue what is left of a chunk that failed: as it is, then in halves, until the message at fault is alone."""
         run = self._run
         is_refused = isinstance(problem, ServerRefusalError)
-        if not is_refused:
+        if not is_refused or chunk.part is Part.HEADER:
             with run.lock:
                 run.misses += 1
                 hopeless = run.misses > HOPELESS
+            if hopeless and is_refused:
+                run.give_up_headers(chunk)
+                return
             if hopeless:
                 run.done(chunk)
                 run.stop(error=problem)

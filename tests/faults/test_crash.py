@@ -18,8 +18,10 @@ from inboxstats.archive.files import TEMPORARY
 from .rig import SECRET, Rig, named
 
 MESSAGES = [f"Subject: {number}\r\n\r\n{'x' * 2_000}\r\n".encode() for number in range(1, 5)]
-ALONE = {"CHUNK_MESSAGES": 1}
+ALONE = {"CHUNK_MESSAGES": 1, "CHUNK_HEADERS": 1}
 """A message a FETCH, so that several threads have something to do."""
+
+HEADERS = "--headers-first"
 
 STOPPED = 137
 
@@ -31,11 +33,11 @@ def server() -> Iterator[ScriptedServer]:
         yield running
 
 
-@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize(("threads", "headers"), [(1, "--no-headers-first"), (4, "--no-headers-first"), (2, HEADERS)])
 def test_15_a_stop_at_any_file_operation_leaves_nothing_partial_and_loses_nothing(
-    rig: Rig, server: ScriptedServer, threads: int
+    rig: Rig, server: ScriptedServer, threads: int, headers: str
 ) -> None:
-    options = ("--all", "--threads", str(threads))
+    options = ("--all", "--threads", str(threads), headers)
     present = rig.witness.knows(named(server))
     for number in count(1):
         archive = rig.archive = rig.witness.archive = rig.root / f"archive-{number}"
@@ -50,7 +52,7 @@ def test_15_a_stop_at_any_file_operation_leaves_nothing_partial_and_loses_nothin
             break
         assert stopped.code == STOPPED, stopped
         done = rig.start(server.port, *options, syncs=False).wait()
-        assert (done.code, done.err) == (0, ""), f"after a stop at operation {number}: {done}"
+        assert done.code == 0, f"after a stop at operation {number}: {done}"
         rig.witness.look_whole(present)
     assert number > 60, "the file layer does not see what the program does"
     rig.changes_nothing(server, *options)
@@ -117,3 +119,16 @@ def test_15_what_a_stopped_run_left_unsynced_is_synced_before_the_next_run_enter
     found = operations(journal)
     first = next(number for number, (_, path) in enumerate(found) if path.endswith("manifest.jsonl"))
     assert ("fsync", "/INBOX/1/000000") in [(name, path[-len("/INBOX/1/000000") :]) for name, path in found[:first]]
+
+
+def test_15_headers_are_written_synced_renamed_and_their_folder_synced_before_any_message_is_written(
+    rig: Rig, server: ScriptedServer
+) -> None:
+    journal = rig.root / "journal"
+    done = rig.fetch(server, HEADERS, "--threads", "1", watch=str(rig.archive), journal=str(journal))
+    assert done.code == 0, done
+    headers = "/INBOX/1/headers-1.z"
+    assert in_order(
+        operations(journal), ("write", headers), ("fsync", headers), ("replace", headers), ("fsync", "/INBOX/1"),
+        ("write", "/INBOX/1/000000/1.eml"), ("unlink", headers),
+    )  # fmt: skip

@@ -56,6 +56,9 @@ class Silent:
     def listing(self, mailbox: str) -> None: ...
     def begin(self, messages: int, size: int) -> None: ...
     def stored(self, messages: int, size: int) -> None: ...
+    def headers(self, messages: int, seconds: float | None) -> None: ...
+    def header_stored(self) -> None: ...
+    def headers_done(self) -> None: ...
 
 
 class Story(RuleBasedStateMachine):
@@ -133,24 +136,24 @@ class Story(RuleBasedStateMachine):
     def befall(self, command: str, fault: Fault, soon: int) -> None:
         self.server.on(command, fault, nth=self.server.script._seen.get(command, 0) + soon)
 
-    @rule(threads=st.integers(1, 4))
-    def run(self, threads: int) -> None:
-        done = self.fetch(threads)
+    @rule(threads=st.integers(1, 4), headers=st.booleans())
+    def run(self, threads: int, headers: bool) -> None:
+        done = self.fetch(threads, headers=headers)
         if isinstance(done, Fetched):
             self.judge(done)
 
-    @rule(threads=st.integers(1, 4), at=st.integers(1, 150))
-    def run_and_kill(self, threads: int, at: int) -> None:
+    @rule(threads=st.integers(1, 4), headers=st.booleans(), at=st.integers(1, 150))
+    def run_and_kill(self, threads: int, headers: bool, at: int) -> None:
         left = Countdown(at)
 
         def before(_: Operation) -> None:
             if left.is_over():
                 raise Killed
 
-        self.fetch(threads, before)
+        self.fetch(threads, before, headers=headers)
 
-    @rule(threads=st.integers(1, 4), at=st.integers(1, 150), for_good=st.booleans())
-    def run_on_a_full_disk(self, threads: int, at: int, for_good: bool) -> None:
+    @rule(threads=st.integers(1, 4), headers=st.booleans(), at=st.integers(1, 150), for_good=st.booleans())
+    def run_on_a_full_disk(self, threads: int, headers: bool, at: int, for_good: bool) -> None:
         left = Countdown(at)
         failed = False
 
@@ -164,13 +167,15 @@ class Story(RuleBasedStateMachine):
                 failed = True
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), operation.path)
 
-        done = self.fetch(threads, before)
+        done = self.fetch(threads, before, headers=headers)
         if failed:
             error = done.error if isinstance(done, Fetched) else done
             assert isinstance(error, StorageError | NetworkError), "no word of the disk that was full"
             assert not list(self.path.rglob("*.part"))
 
-    def fetch(self, threads: int, before: Before = lambda _: None) -> Fetched | InboxstatsError | None:
+    def fetch(
+        self, threads: int, before: Before = lambda _: None, *, headers: bool = False
+    ) -> Fetched | InboxstatsError | None:
         """What came of a run; ``None`` where it was killed."""
         self.witness.knows(self.boxes)
         source = ImapSource(Server("127.0.0.1", self.server.port, "me", "none"), SECRET)
@@ -179,7 +184,7 @@ class Story(RuleBasedStateMachine):
                 archive = Archive.create(self.path, fsync=False)
                 return fetch(
                     archive, "me", Owner("127.0.0.1", "me"), source, mailboxes=("*",), threads=threads,
-                    watcher=Silent(), wait=lambda _: None,
+                    watcher=Silent(), headers_first=headers, wait=lambda _: None,
                 )  # fmt: skip
             except InboxstatsError as problem:
                 return problem

@@ -3,12 +3,13 @@
 import io
 import tracemalloc
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inboxstats.mail import Content, Pieces
+from inboxstats.mail import Content, Part, Pieces
 from inboxstats.sources.imap import bodies
 from inboxstats.sources.imap.bodies import PIECE, Body, Completion, MalformedAnswerError, answers
 
@@ -72,6 +73,16 @@ def test_messages_come_byte_for_byte_with_their_uid() -> None:
 )
 def test_an_answer_may_have_any_form_of_the_rfc_and_some_others(answer: bytes) -> None:
     assert only(answer) == {7: b"hello"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"BODY[HEADER.FIELDS (FROM DATE)]", b"body[header.fields (from date)]", b'BODY[HEADER.FIELDS ("FROM" "DATE")]'],
+)
+def test_fields_of_a_header_are_told_from_a_message(name: bytes) -> None:
+    stream = b"* 3 FETCH (UID 7 %b {2}\r\nxx BODY[] {5}\r\nhello)\r\n" % name
+    found = list(islice(answers(io.BytesIO(stream)), 2))
+    assert found == [Body(7, b"xx", Part.HEADER), Body(7, b"hello", Part.WHOLE)]
 
 
 def test_quoted_text_is_unescaped() -> None:

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from inboxstats.archive.layout import message_key
-from inboxstats.mail import MessageKey
+from inboxstats.mail import MessageKey, Part
 from inboxstats.sources.imap.pipeline import Pipeline, sequence_set
 
 
@@ -106,3 +106,21 @@ def test_a_connection_that_ends_is_no_end_of_a_command() -> None:
 )
 def test_a_sequence_set_is_as_short_as_may_be(uids: list[int], text: bytes) -> None:
     assert sequence_set(uids) == text
+
+
+def test_of_a_header_the_fields_that_a_report_counts_by_are_asked_for_without_setting_seen() -> None:
+    line, transport = pipeline(b"* 1 FETCH (UID 1 BODY[HEADER.FIELDS (FROM SUBJECT)] {2}\r\n\r\n)\r\nB1 OK\r\n")
+    line.ask(keys(1), Part.HEADER, expected_bytes=5)
+    assert transport.sent[0].startswith(b"B1 UID FETCH 1 (UID BODY.PEEK[HEADER.FIELDS (FROM SUBJECT DATE MESSAGE-ID ")
+    assert list(line.answer()) == [("7-1", b"\r\n")]
+
+
+@pytest.mark.parametrize(
+    ("part", "answer"),
+    [(Part.WHOLE, b"BODY[HEADER.FIELDS (FROM)]"), (Part.HEADER, b"BODY[]")],
+    ids=["a header for a message", "a message for a header"],
+)
+def test_neither_a_header_is_taken_for_a_message_nor_a_message_for_a_header(part: Part, answer: bytes) -> None:
+    line, _ = pipeline(b"* 1 FETCH (UID 1 %b {2}\r\n\r\n)\r\nB1 OK\r\n" % answer)
+    line.ask(keys(1), part, expected_bytes=5)
+    assert answered(line) == []

@@ -19,7 +19,7 @@ from inboxstats.archive.layout import server_uidvalidity, uid_of
 from inboxstats.archive.listing import Listing
 from inboxstats.bandwidth import Bandwidth
 from inboxstats.errors import MailboxRefusedError, ServerRefusalError, UnreadableAnswerError
-from inboxstats.mail import Content, Mailbox, MessageKey, Pieces
+from inboxstats.mail import Content, Mailbox, MessageKey, Part, Pieces
 from inboxstats.sources.imap import listing
 from inboxstats.sources.imap.connection import Connection, Security, Server
 from inboxstats.sources.imap.listing import Selected, usable_uidvalidity
@@ -217,16 +217,18 @@ class ImapSource:
         with self._connection.conversation(f"open {mailbox.name!r}") as client:
             self._examine(client, mailbox)
 
-    def ask(self, mailbox: Mailbox, keys: Sequence[MessageKey], *, expected_bytes: int = 0) -> bool:
-        """Send for messages, which `answer` brings; several times, and the server need never wait for the next one.
+    def ask(
+        self, mailbox: Mailbox, keys: Sequence[MessageKey], part: Part = Part.WHOLE, *, expected_bytes: int = 0
+    ) -> bool:
+        """Send for messages or their headers, which `answer` brings; several times, and the server need never wait.
 
-        False where nothing was sent, as what is under way must be answered first: another mailbox is to be selected, a
-        command was refused, or the connection proved slow and shall be compressed. `expected_bytes` lengthens the
-        deadline. Raises NetworkError; MailboxRefusedError where the mailbox is gone or was renumbered since it was
-        listed.
+        False where nothing was sent, as what is under way must be answered first: another mailbox is to be selected or
+        another part asked for, a command was refused, or the connection proved slow and shall be compressed.
+        `expected_bytes` lengthens the deadline. Raises NetworkError; MailboxRefusedError where the mailbox is gone or
+        was renumbered since it was listed.
         """
         before = self._pipeline
-        if before and (self._fetched != mailbox or before.wants_compression):
+        if before and (self._fetched != mailbox or before.part is not part or before.wants_compression):
             return False
         wanted = {uid_of(key): key for key in keys}
         with self._fetching(mailbox) as client:
@@ -238,7 +240,7 @@ class ImapSource:
                 self._pipeline = Pipeline(imap, self._bandwidth)
             if self._pipeline.wants_compression:
                 self._pipeline.compress(is_offered=client.has_capability("COMPRESS=DEFLATE"))
-            self._pipeline.ask(wanted, expected_bytes=expected_bytes)
+            self._pipeline.ask(wanted, part, expected_bytes=expected_bytes)
             self._fetched = mailbox
         return True
 

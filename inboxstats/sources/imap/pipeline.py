@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 
 from inboxstats.bandwidth import Bandwidth
-from inboxstats.mail import Content, MessageKey
+from inboxstats.mail import Content, MessageKey, Part
 from inboxstats.sources.imap.bodies import Body, Completion, Stream, answers
 from inboxstats.sources.imap.compression import compress
 from inboxstats.sources.imap.deadline import extend
@@ -21,6 +21,13 @@ WARM_UP, SAMPLE = 1_000_000, 1_000_000
 
 SLOW = 2_200_000
 """Bytes a second on a connection below which compression wins: 1.6 times at 2 MB/s; on loopback it loses 14 times."""
+
+SECTIONS = {
+    Part.WHOLE: b"",
+    Part.HEADER: b"HEADER.FIELDS (FROM SUBJECT DATE MESSAGE-ID IN-REPLY-TO REFERENCES LIST-ID LIST-UNSUBSCRIBE"
+    b" CONTENT-TYPE)",
+}
+"""Of a header what a report counts by, and Content-Type for the charset of what is not encoded: a sixth of it all."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,6 +64,7 @@ class Pipeline:
         self._asked: dict[bytes, tuple[tuple[int, ...], int]] = {}
         self._completed: dict[bytes, Completion] = {}
         self._wanted: dict[int, MessageKey] = {}
+        self.part = Part.WHOLE
         self.completion: Completion | None = None
         self._has_tried = False
         self._came = 0
@@ -87,11 +95,12 @@ class Pipeline:
         """What the oldest command is expected to bring."""
         return next(iter(self._asked.values()))[1]
 
-    def ask(self, wanted: Mapping[int, MessageKey], *, expected_bytes: int) -> None:
-        """Send for messages by UID, without waiting. Raises OSError."""
+    def ask(self, wanted: Mapping[int, MessageKey], part: Part = Part.WHOLE, *, expected_bytes: int) -> None:
+        """Send for messages by UID, without waiting; all under way are of one `part`. Raises OSError."""
+        self.part = part
         # imaplib's own tags have four letters.
         tag = b"B%d" % next(self._numbers)
-        self.imap.send(b"%b UID FETCH %b (UID BODY.PEEK[])\r\n" % (tag, sequence_set(wanted)))
+        self.imap.send(b"%b UID FETCH %b (UID BODY.PEEK[%b])\r\n" % (tag, sequence_set(wanted), SECTIONS[part]))
         self._asked[tag] = (tuple(wanted), expected_bytes)
         self._wanted.update(wanted)
 
@@ -107,7 +116,7 @@ class Pipeline:
             answer = next(self._answers)
             if isinstance(answer, Body):
                 self._note(answer.content, time.monotonic() - began)
-                key = self._wanted.pop(answer.uid, None)
+                key = self._wanted.pop(answer.uid, None) if answer.part is self.part else None
                 if key is not None:
                     yield key, answer.content
             elif answer.tag in self._asked:
