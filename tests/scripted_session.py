@@ -146,6 +146,7 @@ class Session(StreamRequestHandler):
         """Sends what is left, which a client that is gone does not hear."""
         with contextlib.suppress(OSError):
             super().finish()
+        self.rfile.close()  # where sending failed, it was left open
 
     def shut(self) -> None:
         """Ends the connection from another thread."""
