@@ -180,7 +180,10 @@ def fetch(
         _begin(source, wait)
         if not dry_run:
             archive.admit(account, owner)
-        names = chosen(source.mailboxes(), mailboxes)
+        there = list(source.mailboxes())
+        names = chosen(there, mailboxes)
+        if not dry_run:
+            _sweep_gone(archive, account, there)
         if any(map(is_all, names)) and source.has_labels():
             names = without_copies(names)
         plan = _Plan()
@@ -251,6 +254,14 @@ def _begin(source: Server, wait: Callable[[float], None]) -> None:
             raise
         wait(seconds)
         source.connect()
+
+
+def _sweep_gone(archive: Archive, account: str, there: Iterable[Mailbox]) -> None:
+    """Make good what a dead run left in mailboxes that the server has no longer: no run comes to them again."""
+    names = {mailbox.name for mailbox in there}
+    for folder in archive.mailboxes(account) if account in archive.accounts() else ():
+        if folder.mailbox.name not in names:
+            folder.sweep()
 
 
 def chosen(mailboxes: Iterable[Mailbox], patterns: Sequence[str]) -> list[Mailbox]:

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +32,7 @@ BATCH = 50
 """Items a batch: enough to make the way between processes cheap, few enough to share the end of the work out evenly."""
 
 _FORKSERVER = "forkserver"
+_SOCKET_NAME, _LONGEST_SOCKET_PATH = len("/pymp-xxxxxxxx/listener-xxxxxxxx"), 91
 
 _PRELOADED = ["inboxstats.parse.files"]
 
@@ -58,7 +60,7 @@ def warm_up(*modules: str) -> None:
     modules -- what they need beside our parser; only before the first worker is started
     """
     _PRELOADED.extend(module for module in modules if module not in _PRELOADED)
-    if _FORKSERVER in multiprocessing.get_all_start_methods():
+    if _has_forkserver():
         _context()
         forkserver.ensure_running()
 
@@ -246,9 +248,15 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
+def _has_forkserver() -> bool:
+    """Its socket stands in the temporary folder, and a socket's path is 92 to 108 bytes long at most."""
+    is_short = len(os.fsencode(tempfile.gettempdir())) + _SOCKET_NAME <= _LONGEST_SOCKET_PATH
+    return is_short and _FORKSERVER in multiprocessing.get_all_start_methods()
+
+
 def _context() -> multiprocessing.context.BaseContext:
     # Never fork: threads hold locks that a child would wait for for ever.
-    if _FORKSERVER not in multiprocessing.get_all_start_methods():
+    if not _has_forkserver():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context(_FORKSERVER)
     context.set_forkserver_preload(_PRELOADED)

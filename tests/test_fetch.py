@@ -187,6 +187,19 @@ def test_a_message_expunged_meanwhile_counts_as_gone(server: ScriptedServer, inb
     assert (done.stored, done.gone, done.failed, done.exit_code) == (119, 1, (), 0)
 
 
+def test_what_a_dead_run_left_in_a_mailbox_that_is_gone_is_swept(server: ScriptedServer, archive: Archive) -> None:
+    run(server, archive)
+    (message,) = archive.path.rglob("57.eml")
+    left = message.with_name(".121.eml.part")
+    left.write_bytes(b"Subject: hal")
+    server.script.mailboxes[b"Work"] = server.script.mailboxes.pop(b"INBOX")
+    assert run(server, archive, mailboxes=("*",), dry_run=True).exit_code == 0
+    assert left.exists()
+    assert run(server, archive, mailboxes=("*",)).exit_code == 0
+    assert not left.exists()
+    assert stored(archive) == stored(archive, "Work") == whole()
+
+
 @pytest.mark.parametrize("after", [0, 1, 5_000, 30_001])
 def test_a_connection_that_drops_is_made_again(server: ScriptedServer, archive: Archive, after: int) -> None:
     server.on("UID FETCH", drop(after=after), nth=3)

@@ -76,6 +76,7 @@ def expected(rows: Iterable[Mapping[str, str]], *, own_offset: bool) -> dict[str
             "attachments": sum(named),
             "with_list_id": sum(int(row["list_id"]) for row in rows),
             "with_list_unsubscribe": sum(int(row["list_unsub"]) for row in rows),
+            "headers_only": 0,
         },
     }
 

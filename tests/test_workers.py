@@ -189,6 +189,22 @@ def test_a_killed_program_leaves_no_process_behind(tmp_path: Path, text: str) ->
                 os.killpg(program.pid, signal.SIGKILL)
 
 
+def test_a_temporary_folder_too_deep_for_a_socket_does_not_matter(tmp_path: Path) -> None:
+    deep = tmp_path / ("a" * 60) / ("b" * 60)
+    deep.mkdir(parents=True)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from inboxstats import workers\n"
+        "if __name__ == '__main__':\n"
+        "    workers.warm_up()\n"
+        "    print(sum(result for _, result in workers.run(list, range(500), engine='processes', workers=2)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], env=os.environ | {"TMPDIR": str(deep)}, capture_output=True, text=True, timeout=120
+    )
+    assert (done.stdout, done.stderr) == (f"{sum(range(500))}\n", "")
+
+
 def test_a_script_without_a_main_guard_can_use_processes(tmp_path: Path) -> None:
     script = tmp_path / "notebook.py"
     script.write_text(
