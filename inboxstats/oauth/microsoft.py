@@ -23,7 +23,14 @@ _FINAL = {
 }
 
 
-def login(client: Client, client_secret: str, *, show: Show, port: int, open_browser: bool) -> Granted:  # noqa: ARG001
+def login(
+    client: Client,
+    client_secret: str,  # noqa: ARG001 -- every `Service` takes these
+    *,
+    show: Show,
+    port: int,  # noqa: ARG001
+    open_browser: bool,  # noqa: ARG001
+) -> Granted:
     """See `Service`. No browser is opened, and nothing listens on this machine."""
     application = _application(client)
     flow = _answer(lambda: application.initiate_device_flow(SCOPES))
