@@ -36,4 +36,4 @@ def new_senders(data: Dataset, period: Period, mine: frozenset[str]) -> tuple[Ne
 
 
 def _name(value: object) -> str | None:
-    return None if pd.isna(value) else str(value)  # type: ignore[call-overload]
+    return None if pd.isna(value) else str(value)  # type: ignore[call-overload]  # pandas-stubs lack object

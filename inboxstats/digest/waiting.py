@@ -96,4 +96,4 @@ def _is_to(letter: Letter, mine: frozenset[str]) -> bool:
 
 
 def _text(value: object) -> str | None:
-    return None if pd.isna(value) else str(value)  # type: ignore[call-overload]
+    return None if pd.isna(value) else str(value)  # type: ignore[call-overload]  # pandas-stubs lack object

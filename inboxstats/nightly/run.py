@@ -113,7 +113,7 @@ class _Progress:
         return max([*self._codes, *(each.exit_code for each in self.run.accounts)])
 
     def note(self, **changes: object) -> None:
-        self.record = self.record.update(replace(self.run, **changes))  # type: ignore[arg-type]
+        self.record = self.record.update(replace(self.run, **changes))  # type: ignore[arg-type]  # any field
         self._save()
 
     def fail(self, problem: str, code: ExitCode) -> None:

@@ -74,7 +74,7 @@ def login(client: Client, client_secret: str, *, show: Show, port: int, open_bro
 
 def refresh(client: Client, kept: Kept) -> Granted:
     """See `Service`."""
-    credentials = Credentials(  # type: ignore[no-untyped-call]
+    credentials = Credentials(  # type: ignore[no-untyped-call]  # the library has no types
         None,
         refresh_token=kept.refresh_token,
         token_uri=TOKEN,
@@ -83,7 +83,7 @@ def refresh(client: Client, kept: Kept) -> Granted:
         scopes=SCOPES,
     )
     try:
-        credentials.refresh(Request())  # type: ignore[no-untyped-call]
+        credentials.refresh(Request())  # type: ignore[no-untyped-call]  # the library has no types
     except google.auth.exceptions.RefreshError as problem:
         error = _error(problem)
         if getattr(problem, "retryable", False):

@@ -28,8 +28,8 @@ def login(
     client_secret: str,  # noqa: ARG001 -- every `Service` takes these
     *,
     show: Show,
-    port: int,  # noqa: ARG001
-    open_browser: bool,  # noqa: ARG001
+    port: int,  # noqa: ARG001 -- likewise
+    open_browser: bool,  # noqa: ARG001 -- likewise
 ) -> Granted:
     """See `Service`. No browser is opened, and nothing listens on this machine."""
     application = _application(client)
