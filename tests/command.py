@@ -23,9 +23,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Inboxstats:
-    """Runs inboxstats with `home` as the user's home folder."""
+    """Runs inboxstats with `home` as the user's home folder. `through` is a program that runs it elsewhere."""
 
     home: Path
+    through: tuple[str, ...] = ()
+
+    def command(self, *arguments: str) -> list[str]:
+        """What a run is started by."""
+        return [*self.through, sys.executable, "-m", "inboxstats", *arguments]
 
     def environment(self, *, password: str | None = None, **more: str) -> dict[str, str]:
         """The variables that a run sees; the keyring has no entry."""
@@ -38,7 +43,7 @@ class Inboxstats:
     def __call__(self, *arguments: str, password: str | None = None, stdin: str = "", **environment: str) -> Done:
         """Run to the end."""
         done = subprocess.run(
-            [sys.executable, "-m", "inboxstats", *arguments],
+            self.command(*arguments),
             env=self.environment(password=password, **environment),
             input=stdin,
             capture_output=True,
@@ -62,7 +67,7 @@ class Inboxstats:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # getpass asks the controlling terminal
 
         process = subprocess.Popen(
-            [sys.executable, "-m", "inboxstats", *arguments],
+            self.command(*arguments),
             env=self.environment(**environment),
             stdin=follower,
             stdout=subprocess.PIPE,
@@ -92,7 +97,7 @@ class Inboxstats:
     def start(self, *arguments: str, password: str | None = None, **environment: str) -> "subprocess.Popen[str]":
         """Start, for a test that interrupts it; SIGINT reaches it even where the tests' own is ignored."""
         return subprocess.Popen(
-            [sys.executable, "-m", "inboxstats", *arguments],
+            self.command(*arguments),
             env=self.environment(password=password, **environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -19,9 +19,10 @@ from servers.greenmail import GreenMail, greenmail_server
 from servers.process import UnavailableError, tail
 from servers.raw import Login
 from servers.secret_service import SecretService, secret_service
+from servers.user_manager import UserManager, user_manager
 from servers.webhook import Webhook, webhook
 
-LOGGING = ("greenmail", "dovecot")
+LOGGING = ("greenmail", "dovecot", "systemd")
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +61,13 @@ def keyring_service(tmp_path: Path) -> Iterator[SecretService]:
     """A keyring such as a desktop has, unlocked, with nothing in it."""
     with _skipped_where_unavailable(), secret_service(tmp_path / "keyring.log") as service:
         yield service
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[UserManager]:
+    """A user's systemd, which knows nothing of ours."""
+    with _skipped_where_unavailable(), user_manager(tmp_path / "systemd.log") as manager:
+        yield manager
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ def _sentence(timer: "Timer", machine: "Machine") -> str:
         return f"{moment.astimezone(machine.zone):%Y-%m-%d %H:%M}" if moment else unknown
 
     at = "at a time of its own" if timer.at is None else f"at {timer.at:%H:%M}"
-    last = shown(timer.last, "see `inboxstats status`")
+    last = shown(timer.last, "none yet" if timer.kind == "systemd" else "see `inboxstats status`")
     return (
         f"Every night {at} ({machine.zone}), by {timer.kind}; last run: {last}; next: {shown(timer.next, 'unknown')}."
     )

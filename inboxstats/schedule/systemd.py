@@ -38,11 +38,10 @@ def installation(task: Task, machine: Machine) -> list[Step]:
 def removal(machine: Machine) -> list[Step]:
     """Nothing stays: not the links of `enable`, nor the stamp by which Persistent= knows the last run."""
     folder = _folder(machine)
-    stamp = machine.data_home / "systemd" / "timers" / f"stamp-{TIMER}"
-    files = [folder / "timers.target.wants" / TIMER, *(folder / unit for unit in (TIMER, SERVICE, FAILED)), stamp]
+    units = [folder / "timers.target.wants" / TIMER, *(folder / unit for unit in (TIMER, SERVICE, FAILED))]
     return [
         Run((*_CONTROL, "disable", "--now", TIMER), may_fail=True),
-        *map(Delete, files),
+        *map(Delete, [*units, _stamp(machine)]),
         Run((*_CONTROL, "daemon-reload"), may_fail=True),
         Run((*_CONTROL, "reset-failed", SERVICE, FAILED), may_fail=True),
     ]
@@ -57,15 +56,17 @@ def state(machine: Machine, _now: datetime) -> Timer | None:
     found = _ON_CALENDAR.search(text)
     at = time(int(found[1]), int(found[2])) if found else None
     properties = ("ActiveState", "LastTriggerUSec", "NextElapseUSecRealtime")
-    shown = machine.run((*_CONTROL, "show", "--timestamp=unix", f"--property={','.join(properties)}", TIMER), b"")
+    # systemctl knows --timestamp=unix, and heeds it not for these (seen with 252): in UTC they can be read anywhere.
+    shown = machine.run(("env", "TZ=UTC", *_CONTROL, "show", f"--property={','.join(properties)}", TIMER), b"")
     told = shown.out.decode(errors="replace")
     if shown.code:
         return Timer(name, at, trouble=f"systemd does not answer: {shown.complaint}.", notes=tuple(_notes(machine)))
     dead = _DEAD.search(told)
+    last = _moment(told, "LastTriggerUSec")
     return Timer(
         name,
         at,
-        last=_moment(told, "LastTriggerUSec"),
+        last=None if last is None or _is_unused(machine, last) else last,
         next=_moment(told, "NextElapseUSecRealtime"),
         trouble=f"it is {dead[1]}. Run `inboxstats schedule install` again." if dead else None,
         notes=tuple(_notes(machine)),
@@ -74,6 +75,18 @@ def state(machine: Machine, _now: datetime) -> Timer | None:
 
 def _folder(machine: Machine) -> Path:
     return machine.config_home / "systemd" / "user"
+
+
+def _stamp(machine: Machine) -> Path:
+    """What Persistent= keeps: a file whose time is that of the last run."""
+    return machine.data_home / "systemd" / "timers" / f"stamp-{TIMER}"
+
+
+def _is_unused(machine: Machine, last: datetime) -> bool:
+    """Whether the last run was none: a timer that is new gets its stamp at once, and takes it for a run when it starts
+    again. A run changes the stamp's time, and not that of its birth."""
+    born = machine.run(("stat", "--format=%W", str(_stamp(machine))), b"").out.strip()
+    return born.isdigit() and abs(int(born) - last.timestamp()) <= 1
 
 
 def _notes(machine: Machine) -> Iterator[str]:
@@ -88,9 +101,9 @@ def _notes(machine: Machine) -> Iterator[str]:
 
 
 def _moment(told: str, key: str) -> datetime | None:
-    """``LastTriggerUSec=@1700000000`` in UTC; ``None`` where it says nothing, as before the first run."""
-    found = re.search(rf"^{key}=@(\d+)", told, re.MULTILINE)
-    return datetime.fromtimestamp(int(found[1]), UTC) if found and int(found[1]) else None
+    """``LastTriggerUSec=Sun 2026-11-29 03:18:38 UTC``; ``None`` where it says nothing, as before the first run."""
+    found = re.search(rf"^{key}=[A-Z][a-z]{{2}} (\S+ \S+) UTC$", told, re.MULTILINE)
+    return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found else None
 
 
 def _service(task: Task) -> str:

@@ -112,9 +112,11 @@ def test_remove_leaves_nothing_behind(linux: Machine, task: Task) -> None:
 def test_the_state_tells_last_and_next_run(linux: Machine, task: Task, commands: Commands) -> None:
     assert systemd.state(linux, NOW) is None
     carry_out(systemd.installation(task, linux), linux)
-    shown = b"NextElapseUSecRealtime=@1795831500\nLastTriggerUSec=@1795745102\nActiveState=active\n"
-    commands.answers = {"systemctl --user show": Ran(0, shown), "loginctl": Ran(0, b"Linger=yes\n")}
-    # date --utc --date=@1795745102: 2026-11-27 02:05:02; a day less two seconds later 2026-11-28 02:05:00.
+    shown = (
+        b"NextElapseUSecRealtime=Sat 2026-11-28 02:05:00 UTC\n"
+        b"LastTriggerUSec=Fri 2026-11-27 02:05:02 UTC\nActiveState=active\n"
+    )
+    commands.answers = {"env TZ=UTC systemctl --user show": Ran(0, shown), "loginctl": Ran(0, b"Linger=yes\n")}
     assert systemd.state(linux, NOW) == schedule.Timer(
         "systemd",
         time(3, 5),
@@ -125,24 +127,36 @@ def test_the_state_tells_last_and_next_run(linux: Machine, task: Task, commands:
 
 def test_a_timer_that_never_ran_has_no_last_run(linux: Machine, task: Task, commands: Commands) -> None:
     carry_out(systemd.installation(task, linux), linux)
-    commands.answers["systemctl --user show"] = Ran(
-        0, b"NextElapseUSecRealtime=@0\nLastTriggerUSec=\nActiveState=active\n"
+    commands.answers["env TZ=UTC systemctl --user show"] = Ran(
+        0, b"NextElapseUSecRealtime=\nLastTriggerUSec=n/a\nActiveState=active\n"
     )
-    commands.answers = dict(reversed(commands.answers.items()))
     found = systemd.state(linux, NOW)
     assert found is not None
     assert (found.last, found.next, found.trouble) == (None, None, None)
+
+
+def test_a_stamp_that_no_run_has_touched_is_no_last_run(linux: Machine, task: Task, commands: Commands) -> None:
+    carry_out(systemd.installation(task, linux), linux)
+    shown = b"LastTriggerUSec=Fri 2026-11-27 02:05:02 UTC\nActiveState=active\n"
+    commands.answers["env TZ=UTC systemctl --user show"] = Ran(0, shown)
+    stamp = linux.data_home / "systemd" / "timers" / "stamp-inboxstats.timer"
+    # date --utc --date=@1795745102: 2026-11-27 02:05:02. stat(1) says 0 where the file system does not tell.
+    for born, last in ((b"1795745102", False), (b"1795645102", True), (b"0", True), (b"-", True)):
+        commands.answers[f"stat --format=%W {stamp}"] = Ran(0, born + b"\n")
+        found = systemd.state(linux, NOW)
+        assert found is not None
+        assert (found.last is not None) == last
 
 
 def test_a_timer_that_is_stopped_or_unknown_has_its_trouble_told(
     linux: Machine, task: Task, commands: Commands
 ) -> None:
     carry_out(systemd.installation(task, linux), linux)
-    commands.answers = {"systemctl --user show": Ran(0, b"ActiveState=inactive\n")}
+    commands.answers = {"env TZ=UTC systemctl --user show": Ran(0, b"ActiveState=inactive\n")}
     stopped = systemd.state(linux, NOW)
     assert stopped is not None
     assert stopped.trouble == "it is inactive. Run `inboxstats schedule install` again."
-    commands.answers = {"systemctl --user show": Ran(1, err=b"Failed to connect to bus\n")}
+    commands.answers = {"env TZ=UTC systemctl --user show": Ran(1, err=b"Failed to connect to bus\n")}
     unknown = systemd.state(linux, NOW)
     assert unknown is not None
     assert unknown.trouble == "systemd does not answer: Failed to connect to bus."
