@@ -5,7 +5,7 @@ Asks at a terminal for what no option says; elsewhere a missing answer is a usag
 
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -44,7 +44,7 @@ class _LoggedIn:
     """What a login showed. `secret` is to be stored in the keyring."""
 
     way: str | None = None
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
     sized: "tuple[Sized, ...]" = ()
 
 

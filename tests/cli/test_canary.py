@@ -1,19 +1,23 @@
 """A secret, however it comes, is in no output, log, process list, state file or traceback."""
 
+import ast
+import re
 import secrets
 import subprocess
 import sys
-import threading
 from pathlib import Path
-from typing import Self
 
 import pytest
+from canary import ProcessList
 from command import Inboxstats
 from servers.dovecot import Dovecot
 from servers.raw import Login
 from servers.secret_service import SecretService
 
+import inboxstats as inboxstats_package
+
 PART = secrets.token_hex(8)
+SECRET = re.compile(r"(^|_)(password|secret|token|credential)s?$")
 CANARY = f"cänary {PART}!"
 """Of this run alone: the process list shows what other tests run, too."""
 
@@ -23,31 +27,6 @@ def user(dovecot: Dovecot) -> Login:
     user = dovecot.add_user(password=CANARY)
     dovecot.fill(user, "INBOX", [b"Subject: x\r\n\r\n"] * 2)
     return user
-
-
-class ProcessList:
-    """Every argument list on this machine, looked at again and again while the context lasts."""
-
-    def __init__(self) -> None:
-        self.seen: set[bytes] = set()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def _look(self) -> None:
-        while not self._done.wait(0.02):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    self.seen.add(path.read_bytes())
-                except OSError:
-                    continue
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
 
 
 def leaks(folder: Path) -> list[Path]:
@@ -123,3 +102,16 @@ def test_a_secret_is_in_no_traceback(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "RuntimeError: a bug" in done.stderr
     assert PART not in done.stdout + done.stderr
+
+
+def test_no_record_shows_the_secret_that_it_holds() -> None:
+    """A traceback, a log or a failed assertion of anybody's may have its repr."""
+    fields = {}
+    for path in Path(inboxstats_package.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(each) for each in node.decorator_list):
+                for line in node.body:
+                    if isinstance(line, ast.AnnAssign) and SECRET.search(name := ast.unparse(line.target)):
+                        fields[f"{node.name}.{name}"] = line.value is not None and ast.unparse(line.value)
+    assert {"Granted.access_token", "Kept.client_secret", "Outgoing.password"} <= set(fields)
+    assert {name for name, value in fields.items() if "repr=False" not in (value or "")} == set()

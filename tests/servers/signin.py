@@ -113,8 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
                 "device_authorization_endpoint": f"{base}/devicecode",
             })  # fmt: skip
         elif url.path == "/authorize":
-            code = secrets.token_hex(8)
+            code = f"canary-code-{secrets.token_hex(8)}"
             service.codes[code] = query
+            service.secrets.append(code)
             answer = {"error": "access_denied"} if service.user is None else {"code": code}
             answer["state"] = query["state"]
             self.send_response(302)
@@ -137,8 +138,10 @@ class _Handler(BaseHTTPRequestHandler):
             form["client_id"], _, form["client_secret"] = base64.b64decode(basic).decode().partition(":")
         if self.path.endswith("/devicecode"):
             service.asked.append(form)
+            device = f"canary-device-{secrets.token_hex(8)}"
+            service.secrets.append(device)
             self._send(200, {
-                "device_code": "device", "user_code": "ABCD-EFGH", "expires_in": 900, "interval": 0,
+                "device_code": device, "user_code": "ABCD-EFGH", "expires_in": 900, "interval": 0,
                 "verification_uri": "https://microsoft.com/devicelogin",
             })  # fmt: skip
         else:
