@@ -8,15 +8,20 @@ Every OSError becomes a StorageError that names the path and what to do.
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from inboxstats.errors import StorageError
+from inboxstats.turns import waiting
 
 TEMPORARY = ".part"
 """How a file ends while it is being written; the next run sweeps what a dead one left."""
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
+
+LONG = 0.0002
+"""Seconds from which on an fsync is worth giving one's turn away for."""
 
 BINARY: int = getattr(os, "O_BINARY", 0)
 """Keeps Windows from turning LF into CRLF."""
@@ -85,7 +90,7 @@ def write_into(folder: str, name: str, data: bytes | Iterable[bytes], *, fsync: 
             for piece in (data,) if isinstance(data, bytes) else data:
                 write_all(descriptor, piece)
             if fsync:
-                os.fsync(descriptor)
+                _sync(descriptor)
         finally:
             os.close(descriptor)
         os.replace(temporary, f"{folder}{os.sep}{name}")
@@ -93,6 +98,25 @@ def write_into(folder: str, name: str, data: bytes | Iterable[bytes], *, fsync: 
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+class _Sync:
+    """fsync, during which other threads have their turn: ten at once take a disk little longer than one.
+
+    Where the last one took no time, as in memory, there is nothing to be had from that.
+    """
+
+    def __init__(self) -> None:
+        self._took = LONG
+
+    def __call__(self, descriptor: int) -> None:
+        with waiting() if self._took >= LONG else contextlib.nullcontext():
+            began = time.monotonic()
+            os.fsync(descriptor)
+            self._took = time.monotonic() - began
+
+
+_sync = _Sync()
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -116,6 +140,6 @@ def fsync_folder(path: str) -> None:
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        _sync(descriptor)
     finally:
         os.close(descriptor)

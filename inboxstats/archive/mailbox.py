@@ -32,6 +32,7 @@ from inboxstats.archive.layout import IMPORTED, message_key, message_path
 from inboxstats.archive.listing import LARGEST_UID, Listing, absent
 from inboxstats.archive.stored import Stored, path_of, scan
 from inboxstats.mail import Content, Location, Mailbox, MessageInfo, MessageKey
+from inboxstats.turns import waiting
 
 if TYPE_CHECKING:  # heavy: listing.py imports it where a listing is read
     import pyarrow as pa
@@ -165,7 +166,7 @@ class MailboxFolder:
 
     def _enter(self, rows: list[manifest.ManifestRow], folders: Iterable[str]) -> None:
         try:
-            with storage_errors("write", self._manifest):
+            with storage_errors("write", self._manifest), waiting():
                 if self._fsync:
                     for folder in folders:
                         fsync_folder(folder)

@@ -17,6 +17,7 @@ from inboxstats.errors import (
     ThrottledError,
 )
 from inboxstats.mail import Content, Mailbox, MessageKey, Part
+from inboxstats.turns import queued, turn
 
 UNDER_WAY, UNDER_WAY_BYTES = 12, 2_000_000
 """Up to how many chunks, and from how many bytes on no more of them, are under way on a connection. With only 3, which
@@ -69,7 +70,8 @@ class Worker:
             self._ask()
             if not under_way:
                 return False
-            self._store()
+            with turn():
+                self._store()
         except ThrottledError as problem:
             self._throttled(problem)
         except MailboxRefusedError as problem:
@@ -115,18 +117,18 @@ class Worker:
 
         def arriving() -> Iterator[tuple[MessageKey, Content]]:
             nonlocal waited
-            since = began
+            since = began - queued()
             for key, content in self._connection.answer(oldest.folder.mailbox):
                 if run.stopped:
                     return
-                waited += time.monotonic() - since
+                waited += time.monotonic() - queued() - since
                 size = len(content) if isinstance(content, bytes) else content.size
                 run.came(size)
                 yield key, content
                 if oldest.left.pop(key, None) is None:  # a server may answer a later command first
                     next(chunk.left for chunk in self._under_way if key in chunk.left).pop(key)
                 run.count(size, oldest.part)
-                since = time.monotonic()
+                since = time.monotonic() - queued()
 
         if oldest.part is Part.HEADER:
             sizes = {key: size for chunk in self._under_way for key, size in chunk.left.items()}

@@ -18,7 +18,7 @@ from servers.certificates import Certificate, Certificates
 from inboxstats import __version__
 from inboxstats.errors import CredentialsError, InboxstatsError, NetworkError, TLSError
 from inboxstats.sources.imap import ImapSource, Security, Server, channel, connection
-from inboxstats.sources.imap.channel import Channel, spelled
+from inboxstats.sources.imap.channel import spelled
 
 SECRET = "canary-Zt9!"
 KINDS = {
@@ -165,14 +165,6 @@ def test_plain_text_behind_the_ok_of_starttls_is_refused(certificates: Certifica
         problem = refused(server, "starttls")
     assert isinstance(problem, TLSError)
     assert "goes on in plain text after STARTTLS" in str(problem)
-
-
-def test_plain_text_in_the_buffer_that_python_3_14_keeps_is_refused(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Channel, "_readbuf", [b"* OK injected\r\n"], raising=False)
-    with served(certificates.good, "starttls") as server:
-        assert "goes on in plain text after STARTTLS" in str(refused(server, "starttls"))
 
 
 def test_plain_text_that_comes_late_breaks_the_handshake(certificates: Certificates) -> None:

@@ -6,7 +6,6 @@ Nothing that came before TLS counts afterwards: whoever stands in between could 
 import contextlib
 import hashlib
 import imaplib
-import io
 import socket
 import ssl
 import time
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from inboxstats.errors import TLSError
+from inboxstats.sources.imap.transport import Incoming, Transport
 
 Security = Literal["tls", "starttls", "none"]
 
@@ -75,6 +75,19 @@ class Channel(imaplib.IMAP4):
             self.capabilities = tuple(words)
         else:
             super()._get_capabilities()  # type: ignore[misc]  # imaplib has it, typeshed has not
+
+    def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
+        """imaplib's own, but for what is read with."""
+        super().open(host, port, timeout)
+        self._transport = Transport(Incoming(self.sock))
+
+    def read(self, size: int) -> bytes:
+        """imaplib's own reads 8 KB at a time."""
+        return self._transport.read(size)
+
+    def readline(self) -> bytes:
+        """imaplib's own reads 8 KB at a time."""
+        return self._transport.readline()
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
         opened = _connected(self._server.host, self._server.port, timeout or CONNECT_TIMEOUT)
@@ -145,18 +158,14 @@ class Channel(imaplib.IMAP4):
                 "Nothing was sent. Try --security tls with 993, or another network."
             )
         self.sock: socket.socket = self._secured(self.sock)
-        self._file = self.sock.makefile("rb")
-        if not hasattr(self, "_readbuf"):  # before Python 3.14
-            self.file = self._file
+        self._transport = Transport(Incoming(self.sock))
         self._tls_established = True
         self.untagged_responses.clear()
         self._get_capabilities()
 
     def _has_unread(self) -> bool:
         with _without_waiting(self.sock), contextlib.suppress(BlockingIOError):
-            if hasattr(self, "_readbuf"):  # Python 3.14 and later
-                return bool(self._readbuf) or bool(self.sock.recv(1, socket.MSG_PEEK))
-            return bool(cast(io.BufferedReader, self.file).peek(1))
+            return self._transport.has_unread()
         return False
 
     def certificate(self) -> str | None:

@@ -9,14 +9,14 @@ import socket
 import zlib
 from typing import TYPE_CHECKING
 
+from inboxstats.sources.imap.transport import Transport
+from inboxstats.turns import waiting
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 RAW = -zlib.MAX_WBITS
 """Neither header nor checksum."""
-
-LONGEST_LINE = 1_000_000
-"""Of a line of an answer, as in imaplib."""
 
 
 def compress(imap: imaplib.IMAP4) -> bool:
@@ -32,22 +32,13 @@ def compress(imap: imaplib.IMAP4) -> bool:
     return True
 
 
-class Deflated:
+class Deflated(Transport):
     """A transport as imaplib.IMAP4 has it, over a socket."""
 
     def __init__(self, sock: socket.socket) -> None:
+        super().__init__(_Inflating(sock))
         self._socket = sock
-        self._file = io.BufferedReader(_Inflating(sock), 65_536)
         self._deflate = zlib.compressobj(wbits=RAW)
-
-    def read(self, size: int) -> bytes:
-        return self._file.read(size)
-
-    def readline(self) -> bytes:
-        line = self._file.readline(LONGEST_LINE + 1)
-        if len(line) > LONGEST_LINE:
-            raise imaplib.IMAP4.error(f"got more than {LONGEST_LINE} bytes")
-        return line
 
     def send(self, data: "Buffer") -> None:
         self._socket.sendall(self._deflate.compress(data) + self._deflate.flush(zlib.Z_SYNC_FLUSH))
@@ -67,7 +58,8 @@ class _Inflating(io.RawIOBase):
         room = len(buffer)
         data = self._inflate.decompress(self._inflate.unconsumed_tail, room)
         while not data:
-            deflated = self._socket.recv(65_536)
+            with waiting():
+                deflated = self._socket.recv(65_536)
             if not deflated:
                 return 0
             data = self._inflate.decompress(deflated, room)

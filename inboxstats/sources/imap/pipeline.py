@@ -15,6 +15,7 @@ from inboxstats.mail import Content, MessageKey, Part
 from inboxstats.sources.imap.bodies import Body, Completion, Stream, answers
 from inboxstats.sources.imap.compression import compress
 from inboxstats.sources.imap.deadline import extend
+from inboxstats.turns import queued, waiting
 
 WARM_UP, SAMPLE = 1_000_000, 1_000_000
 """Bytes that come before a connection has its speed, and bytes by which it is then measured."""
@@ -43,7 +44,8 @@ class _Capped:
         pieces = []
         while size:
             wanted = min(size, self._bandwidth.slice)
-            self._bandwidth.take(wanted, told=extend)
+            with waiting():
+                self._bandwidth.take(wanted, told=extend)
             pieces.append(self._stream.read(wanted))
             size -= wanted
             if len(pieces[-1]) < wanted:
@@ -112,10 +114,10 @@ class Pipeline:
         """
         tag = next(iter(self._asked))
         while tag not in self._completed:
-            began = time.monotonic()
+            began = time.monotonic() - queued()
             answer = next(self._answers)
             if isinstance(answer, Body):
-                self._note(answer.content, time.monotonic() - began)
+                self._note(answer.content, time.monotonic() - queued() - began)
                 key = self._wanted.pop(answer.uid, None) if answer.part is self.part else None
                 if key is not None:
                     yield key, answer.content
