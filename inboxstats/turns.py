@@ -7,7 +7,6 @@ message. So a thread keeps its turn while it works on what one read brought.
 
 import threading
 import time
-from contextlib import AbstractContextManager
 from types import TracebackType
 
 _TURN = threading.Lock()
@@ -23,6 +22,49 @@ class _Own(threading.local):
 _OWN = _Own()
 
 
+class Turn:
+    """Work in here is one thread's at a time. Not to be nested; what may wait for another thread is `waiting`."""
+
+    def __enter__(self) -> None:
+        _take()
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, _: TracebackType | None) -> None:
+        _pass_on()
+
+
+class Break:
+    """From its `begin` to the end of the context others have their turn. Nothing to a thread that has none."""
+
+    def __init__(self) -> None:
+        self._gave = False
+
+    def __enter__(self) -> None:
+        pass
+
+    def begin(self) -> None:
+        """Something is to be waited for."""
+        if _OWN.has_turn:
+            self._gave = True
+            _pass_on()
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, _: TracebackType | None) -> None:
+        if self._gave:
+            self._gave = False
+            _take()
+
+
+def waiting() -> Break:
+    """What is done in here needs no turn: others have theirs meanwhile."""
+    found = Break()
+    found.begin()
+    return found
+
+
+def queued() -> float:
+    """For how many seconds in all this thread has waited for its turn."""
+    return _OWN.queued
+
+
 def _take() -> None:
     if not _TURN.acquire(blocking=False):
         began = time.monotonic()
@@ -34,39 +76,3 @@ def _take() -> None:
 def _pass_on() -> None:
     _OWN.has_turn = False
     _TURN.release()
-
-
-class _Turn:
-    def __enter__(self) -> None:
-        _take()
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, _: TracebackType | None) -> None:
-        _pass_on()
-
-
-class _Waiting:
-    __slots__ = ("_had_turn",)
-
-    def __enter__(self) -> None:
-        self._had_turn = _OWN.has_turn
-        if self._had_turn:
-            _pass_on()
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, _: TracebackType | None) -> None:
-        if self._had_turn:
-            _take()
-
-
-def turn() -> AbstractContextManager[None]:
-    """Work in here is one thread's at a time. Not to be nested; what may wait for another thread is `waiting`."""
-    return _Turn()
-
-
-def waiting() -> AbstractContextManager[None]:
-    """What is done in here needs no turn: others have theirs meanwhile. A thread without a turn has none afterwards."""
-    return _Waiting()
-
-
-def queued() -> float:
-    """For how many seconds in all this thread has waited for its turn."""
-    return _OWN.queued

@@ -24,6 +24,7 @@ from inboxstats.errors import (
     ThrottledError,
 )
 from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey, Part
+from inboxstats.turns import waiting
 
 INBOX = Mailbox("INBOX")
 
@@ -61,10 +62,11 @@ class Scripted:
 
     def answer(self, mailbox: Mailbox) -> Iterator[tuple[MessageKey, Content]]:
         assert mailbox == INBOX
-        if len(self.asked) == len(self.under_way):  # its first answer
-            time.sleep(NEAR_SECONDS * 2)
         try:
-            answer = self.answer_to(self.under_way.popleft())
+            with waiting():
+                if len(self.asked) == len(self.under_way):  # its first answer
+                    time.sleep(NEAR_SECONDS * 2)
+                answer = self.answer_to(self.under_way.popleft())
         except ServerRefusalError:
             raise
         except NetworkError:

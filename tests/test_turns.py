@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from inboxstats.turns import queued, turn, waiting
+from inboxstats.turns import Break, Turn, queued, waiting
 
 SECONDS = 20.0
 
@@ -22,10 +22,10 @@ def test_a_thread_waits_until_the_other_has_had_its_turn() -> None:
 
     def other() -> None:
         asks.set()
-        with turn():
+        with Turn():
             order.append("other")
 
-    with turn():
+    with Turn():
         thread = started(other)
         assert asks.wait(SECONDS)
         thread.join(0.05)
@@ -39,15 +39,15 @@ def test_while_a_thread_waits_others_have_their_turn_and_it_has_its_own_back() -
     done = threading.Event()
 
     def other() -> None:
-        with turn():
+        with Turn():
             order.append("other")
         done.set()
 
     def late() -> None:
-        with turn():
+        with Turn():
             order.append("late")
 
-    with turn():
+    with Turn():
         thread = started(other)
         with waiting():
             assert done.wait(SECONDS)
@@ -65,7 +65,7 @@ def test_a_thread_without_a_turn_may_wait_and_has_none_afterwards() -> None:
     done = threading.Event()
 
     def other() -> None:
-        with turn():
+        with Turn():
             done.set()
 
     started(other)
@@ -73,9 +73,9 @@ def test_a_thread_without_a_turn_may_wait_and_has_none_afterwards() -> None:
 
 
 def test_a_turn_ends_with_what_is_raised_in_it() -> None:
-    with pytest.raises(ValueError, match="a fault"), turn(), waiting():
+    with pytest.raises(ValueError, match="a fault"), Turn(), waiting():
         raise ValueError("a fault")
-    with turn():
+    with Turn():
         pass  # nobody holds it
 
 
@@ -85,14 +85,30 @@ def test_what_a_thread_waited_for_its_turn_is_counted_for_it_alone() -> None:
 
     def other() -> None:
         asks.set()
-        with turn():
+        with Turn():
             waited.append(queued())
 
     before = queued()
-    with turn():
+    with Turn():
         thread = started(other)
         assert asks.wait(SECONDS)
         thread.join(0.2)
     thread.join(SECONDS)
     assert waited[0] > 0.1
     assert queued() == before
+
+
+def test_a_break_that_never_begins_leaves_the_turn_where_it_is() -> None:
+    order: list[str] = []
+
+    def other() -> None:
+        with Turn():
+            order.append("other")
+
+    with Turn():
+        with Break():
+            thread = started(other)
+            thread.join(0.05)
+        order.append("first")
+    thread.join(SECONDS)
+    assert order == ["first", "other"]

@@ -11,7 +11,7 @@ from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey, Part
 
 
 class Connection(Protocol):
-    """What a thread needs of a source: see `sources.imap.ImapSource`."""
+    """What a thread needs of a source: see `sources.imap.ImapSource`. `answer` waits as `turns.waiting` does."""
 
     def connect(self) -> None: ...
     def prepare(self, mailbox: Mailbox) -> None: ...

@@ -17,7 +17,7 @@ from inboxstats.errors import (
     ThrottledError,
 )
 from inboxstats.mail import Content, Mailbox, MessageKey, Part
-from inboxstats.turns import queued, turn
+from inboxstats.turns import Turn, queued
 
 UNDER_WAY, UNDER_WAY_BYTES = 12, 2_000_000
 """Up to how many chunks, and from how many bytes on no more of them, are under way on a connection. With only 3, which
@@ -70,7 +70,7 @@ class Worker:
             self._ask()
             if not under_way:
                 return False
-            with turn():
+            with Turn():
                 self._store()
         except ThrottledError as problem:
             self._throttled(problem)

@@ -4,13 +4,11 @@ Worth it on a slow link alone: over a fast one a server deflates more slowly tha
 """
 
 import imaplib
-import io
 import socket
 import zlib
 from typing import TYPE_CHECKING
 
-from inboxstats.sources.imap.transport import Transport
-from inboxstats.turns import waiting
+from inboxstats.sources.imap.transport import Incoming, Transport
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -44,22 +42,19 @@ class Deflated(Transport):
         self._socket.sendall(self._deflate.compress(data) + self._deflate.flush(zlib.Z_SYNC_FLUSH))
 
 
-class _Inflating(io.RawIOBase):
+class _Inflating(Incoming):
     """What a socket brings, inflated as far as there is room for it."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+        super().__init__(sock)
         self._inflate = zlib.decompressobj(wbits=RAW)
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # RawIOBase promises any buffer, BufferedReader gives this one
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # as there
+        self.pause.begin()  # zlib, too, runs beside other threads
         room = len(buffer)
         data = self._inflate.decompress(self._inflate.unconsumed_tail, room)
         while not data:
-            with waiting():
-                deflated = self._socket.recv(65_536)
+            deflated = self.socket.recv(65_536)
             if not deflated:
                 return 0
             data = self._inflate.decompress(deflated, room)
