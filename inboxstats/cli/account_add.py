@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from inboxstats.cli.account_login import sign_in as sign_in_now
+from inboxstats.cli.account_oauth import Auth, Authority, ClientId, GivenOAuth, SignIn, Tenant
 from inboxstats.cli.account_place import Given, Place, checked_address, explain, placed
-from inboxstats.cli.accounts import Job, fingerprint_option, login_of, refuse_plain_text_to, server_of
+from inboxstats.cli.accounts import Job, fingerprint_option, login_of, refuse_plain_text_to, server_of, source_and_way
 from inboxstats.cli.asking import ask, is_anybody_there, secret_asker
 from inboxstats.cli.options import (
     ConfigFile,
@@ -67,10 +69,11 @@ def add(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from stdin, and keep it in the keyring.")
     ] = False,
-    client_id: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="Log in by OAuth, as Microsoft wants: docs/oauth.md.", show_default=False),
-    ] = None,
+    auth: Auth = None,
+    client_id: ClientId = None,
+    sign_in: SignIn = None,
+    tenant: Tenant = None,
+    authority: Authority = None,
     mailbox: Annotated[
         list[str] | None,
         typer.Option("--mailbox", "-m", metavar="GLOB", help="What to fetch, as often as you like; default INBOX."),
@@ -110,34 +113,36 @@ def add(
     if password_stdin and password_command is not None:
         raise UsageError("Give either --password-command or --password-stdin, not both.")
     command = () if password_command is None else split_command(password_command)
+    oauth = GivenOAuth(auth, client_id, sign_in, tenant, authority)
     given = Given(host, port, security, fingerprint_option(tls_fingerprint), dns)
     if host is not None:
         refuse_plain_text_to(host, security or "tls", given.fingerprint, insecure=insecure)
     place = placed(address, given, silent=silent, no_login=no_login)
     if not silent:
         explain(place)
-    is_oauth = client_id is not None or place.provider.wants == "oauth"
+    is_oauth = oauth.is_wanted(by_provider=place.provider.wants == "oauth")
     if is_oauth and password_stdin:
         raise UsageError("OAuth takes no password. Leave --password-stdin out.")
-    if is_oauth and client_id is None and not command:
-        client_id = ask("Client id (docs/oauth.md says how to come to one)", option="--client-id, see docs/oauth.md")
     account = _account(place, user or address, command, mailbox)
     if is_oauth:
-        account = account.model_copy(update={"auth": "oauth", "client_id": client_id})
+        account = oauth.applied(account)
     job = Job(name, account, declared=True)
     piped = _piped_password() if password_stdin else None
-    if no_login or is_oauth:
+    if no_login or (is_oauth and not command):
         done = _LoggedIn(secret=piped)
     else:
-        job, done = _logged_in(job, piped, silent=silent)
+        job, done = _with_token(job) if is_oauth else _logged_in(job, piped, silent=silent)
         job = _with_mailboxes(job, done.sized, said=mailbox is not None, silent=silent)
     _store(path, job, done.secret, replace_it=replace_it)
     if json:
         say_json({"schema_version": SCHEMA_VERSION, "config": str(path), **_row(job, place, done)})
     elif not quiet:
         kept = ", its password into the keyring" if done.secret is not None else ""
-        following = "account login" if client_id is not None else "account test" if is_oauth else "fetch"
+        signs_in = is_oauth and not command
+        following = "account login" if signs_in else "account test" if is_oauth and no_login else "fetch"
         say(f"Wrote the account {name} into {path}{kept}. Next: inboxstats {following} {shlex.quote(name)}")
+        if signs_in and not no_login and is_anybody_there():
+            sign_in_now(job)
 
 
 def _account(place: Place, user: str, password_command: tuple[str, ...], mailbox: list[str] | None) -> "Account":
@@ -206,6 +211,18 @@ def _logged_in(job: Job, piped: str | None, *, silent: bool) -> tuple[Job, _Logg
             complain("The password is not kept anywhere: it will be asked for at each run.")
         return job, _LoggedIn(secret.way, secret.text if is_typed and is_kept else None, sized)
     raise AssertionError("unreachable")
+
+
+def _with_token(job: Job) -> tuple[Job, _LoggedIn]:
+    """What the login with the token showed that the account's command prints. Raises as `_logged_in`."""
+    from inboxstats.checks.account import survey
+
+    source, way = source_and_way(job, quiet=True)
+    try:
+        source.connect()
+        return job, _LoggedIn(way, None, tuple(survey(source, job.account.mailboxes)))
+    finally:
+        source.close()
 
 
 def _asked_for_command(trouble: str) -> tuple[str, ...]:

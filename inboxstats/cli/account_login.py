@@ -12,6 +12,7 @@ from inboxstats.cli.output import complain, say, set_up_logging
 from inboxstats.errors import CredentialsError, NetworkError, UsageError
 
 if TYPE_CHECKING:
+    from inboxstats.checks.account import Sized
     from inboxstats.oauth import Granted
 
 
@@ -35,11 +36,20 @@ def login(
     Tries the login at the mail server, then keeps the refresh token in the keyring. docs/oauth.md says how to come to
     a client id.
     """
-    from inboxstats.oauth.keeping import Kept, keep
-
     set_up_logging(verbose)
     (job,) = declared_jobs(read_config(config), [name], config_path(config))
-    account = job.account
+    sign_in(job, browser=browser, port=port, client_secret_command=client_secret_command)
+
+
+def sign_in(job: Job, *, browser: bool = True, port: int = 0, client_secret_command: str | None = None) -> None:
+    """Have a person sign in, try the login, keep the refresh token, show the mailboxes.
+
+    Raises UsageError, CredentialsError, NetworkError, TLSError.
+    """
+    from inboxstats.cli.checks import sizes
+    from inboxstats.oauth.keeping import Kept, keep
+
+    name, account = job.name, job.account
     if account.auth != "oauth":
         raise UsageError(f'[accounts.{name}] logs in by password. Write auth = "oauth" and a client_id there first.')
     if account.password_command:
@@ -50,13 +60,16 @@ def login(
     granted = service.login(client, secret, show=complain, port=port, open_browser=browser)
     if not granted.refresh_token:
         raise CredentialsError("The sign-in gave no refresh token, so it would end within the hour. Nothing is kept.")
+    sized: list[Sized] = []
     try:
-        _try(job, granted)
+        sized = _tried(job, granted)
         tried = f"the login at {account.host} works"
     except NetworkError as problem:  # it may be another day's trouble
         complain(str(problem))
         tried = f"the login at {account.host} could not be tried"
     keep(entry_of(job.account), Kept(granted.refresh_token, secret))
+    if sized:
+        sizes(sized)
     say(f"{name}: signed in, {tried}, and the keyring has the token.")
 
 
@@ -82,8 +95,12 @@ def _client_secret(job: Job, command: str | None) -> str:
         return ""
 
 
-def _try(job: Job, granted: "Granted") -> None:
-    """Log in with the token. Raises CredentialsError where the server refuses it, NetworkError, TLSError."""
+def _tried(job: Job, granted: "Granted") -> "list[Sized]":
+    """Log in with the token, and see what there is.
+
+    Raises CredentialsError where the server refuses it, NetworkError, TLSError.
+    """
+    from inboxstats.checks.account import survey
     from inboxstats.oauth import Tokens
     from inboxstats.sources.imap import ImapSource, Server
 
@@ -93,5 +110,6 @@ def _try(job: Job, granted: "Granted") -> None:
     source = ImapSource(server, Tokens(lambda: granted, mend=mend))
     try:
         source.connect()
+        return survey(source, account.mailboxes)
     finally:
         source.close()
