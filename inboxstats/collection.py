@@ -7,6 +7,7 @@ Nothing is written beside a user's mail: only an archive of ours holds its own t
 import hashlib
 import logging
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from inboxstats.sources.archived import ArchivedAccount
 from inboxstats.sources.eml import EmlTree
 from inboxstats.sources.local import as_text, distinct, without_surrogates
 from inboxstats.sources.maildir import Maildir
-from inboxstats.sources.mbox import Mbox, is_mbox
+from inboxstats.sources.mbox import Mbox, is_mbox, packed_kind
 from inboxstats.table import MessageTable, Updated
 from inboxstats.workers import Engine, default_workers
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:  # heavy: parsing begins without them
 _LOG = logging.getLogger(__name__)
 
 _DEFAULT_LIMITS = Limits()
-_GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +154,10 @@ def open_collection(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Collection:
         sources = (Maildir(path), EmlTree(path), Mbox(_mbox_files(path)))
     filled = tuple((None, source) for source in sources if source.mailboxes())
     if not filled:
-        raise UsageError(
-            f"{path} holds no mail: no archive, no Maildir (cur, new), no .eml and no .mbox file. Check the path."
-        )
+        hint = "Check the path."
+        if any(path.rglob("*.mbox.gz")):
+            hint = f"To read its .mbox.gz, say: inboxstats import {shlex.quote(str(path))} --account NAME"
+        raise UsageError(f"{path} holds no mail: no archive, no Maildir (cur, new), no .eml and no .mbox file. {hint}")
     return Collection(path, _user_cache(path), filled, limits)
 
 
@@ -165,11 +166,14 @@ def _single_file(path: Path) -> LocalSource:
         return EmlTree(path)
     if is_mbox(path):
         return Mbox({as_text(path.stem): path})
-    with open(path, "rb") as file:
-        if file.read(2) == _GZIP:
-            raise UsageError(
-                f"{path} is compressed. Unpack it first (gunzip --keep), and give the mbox that comes out."
-            )
+    kind = packed_kind(path)
+    if kind == "mbox":
+        raise UsageError(
+            f"{path} is compressed. Bring it in by `inboxstats import {shlex.quote(str(path))} --account NAME` and "
+            "report on the archive, or unpack it (gunzip --keep) and give the mbox that comes out."
+        )
+    if kind == "files":
+        raise UsageError(f"{path} is many files in one. Unpack it first, and give the folder that comes out.")
     raise UsageError(
         f"{path} is no mbox: it does not begin with a line `From …`. A single message must have a name in .eml."
     )

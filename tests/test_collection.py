@@ -3,6 +3,7 @@
 import gzip
 import mailbox as stdlib
 import os
+import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,9 +127,24 @@ def test_what_is_no_mail_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("text")
     with pytest.raises(UsageError, match="is no mbox"):
         open_collection(tmp_path / "thesis.tex")
-    (tmp_path / "old.mbox.gz").write_bytes(gzip.compress(b"From x"))
-    with pytest.raises(UsageError, match="is compressed"):
-        open_collection(tmp_path / "old.mbox.gz")
+
+
+def test_mail_that_is_packed_is_refused_with_the_way_to_it(tmp_path: Path) -> None:
+    folder = tmp_path / "my mail"
+    folder.mkdir()
+    packed = folder / "old.mbox.gz"
+    packed.write_bytes(gzip.compress(b"From a@x Mon Nov 23 10:00:00 2026\nSubject: 1\n\nHello\n"))
+    with pytest.raises(UsageError, match=f"`inboxstats import '{packed}' --account NAME`"):
+        open_collection(packed)
+    with pytest.raises(UsageError, match=f"say: inboxstats import '{folder}' --account NAME"):
+        open_collection(folder)
+    for form, name in (("zip", "takeout.zip"), ("gztar", "takeout.tar.gz"), ("tar", "takeout.tar")):
+        assert shutil.make_archive(str(tmp_path / "takeout"), form, folder) == str(tmp_path / name)
+        with pytest.raises(UsageError, match=r"many files in one\. Unpack it first"):
+            open_collection(tmp_path / name)
+    (tmp_path / "broken.mbox.gz").write_bytes(packed.read_bytes()[:12])
+    with pytest.raises(UsageError, match="is no mbox"):
+        open_collection(tmp_path / "broken.mbox.gz")
 
 
 def test_a_single_eml_file_is_opened(tmp_path: Path) -> None:

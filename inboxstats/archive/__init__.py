@@ -41,6 +41,9 @@ __all__ = [
 FORMAT = 1
 """The layout's version. A newer one is refused; whoever raises it writes the way from the older one."""
 
+A_MOMENT = 0.6
+"""Seconds for which a run tries to take the lock that does not wait: who looks whether it is held has it meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -120,6 +123,14 @@ class Archive:
         with _held(self.path, wait=wait):
             self.owners = _read_owners(self.path / "archive.toml")  # the run before may have added one
             yield
+
+    def is_held(self) -> bool:
+        """Whether a run holds it, by taking it for an instant. Raises StorageError."""
+        try:
+            with _held(self.path, wait=False):
+                return False
+        except ArchiveBusyError:
+            return True
 
     def check_owner(self, account: str, owner: Owner, *, may_join: bool) -> None:
         """Make sure, before any login, that the account's mail belongs in this archive.
@@ -215,7 +226,7 @@ def _held(path: Path, *, wait: bool) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     with storage_errors("lock", path):
-        lock = FileLock(path / ".lock", timeout=-1 if wait else 0, mode=0o600)
+        lock = FileLock(path / ".lock", timeout=-1 if wait else A_MOMENT, mode=0o600)
         try:
             lock.acquire()
         except Timeout as busy:

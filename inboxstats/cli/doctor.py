@@ -71,11 +71,12 @@ def _checks(given: Path | None, archive: Path | None, *, insecure: bool) -> Iter
 
 
 def _misses_keyring(config: "Config") -> bool:
-    """Whether an account's secret can be in the keyring alone."""
+    """Whether an account's secret can be in the keyring alone; a refresh token can be nowhere else."""
     from inboxstats.credentials import ENVIRONMENT
 
     elsewhere = os.environ.get("CREDENTIALS_DIRECTORY") or (len(config.accounts) == 1 and os.environ.get(ENVIRONMENT))
-    return not elsewhere and any(not account.password_command for account in config.accounts.values())
+    without = [account for account in config.accounts.values() if not account.password_command]
+    return any(account.auth == "oauth" or not elsewhere for account in without)
 
 
 def _of_accounts(config: "Config", path: Path, archive: Path, *, insecure: bool) -> Iterator["Check"]:

@@ -91,15 +91,12 @@ def _age(text: str) -> timedelta:
 def _is_running(record: "Record", archive: Path) -> bool:
     """Whether the last run goes on: one that was killed has no end either, but holds nothing."""
     from inboxstats.archive import Archive
-    from inboxstats.errors import ArchiveBusyError, InboxstatsError
+    from inboxstats.errors import InboxstatsError
 
     if record.last is None or record.last.finished is not None:
         return False
     try:
-        with Archive.open(archive).lock():
-            return False
-    except ArchiveBusyError:
-        return True
+        return Archive.open(archive).is_held()
     except InboxstatsError:
         return False
 

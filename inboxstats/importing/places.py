@@ -16,6 +16,7 @@ from inboxstats.mail import LocalSource, Mailbox
 from inboxstats.sources.eml import EmlTree
 from inboxstats.sources.local import as_text
 from inboxstats.sources.maildir import Maildir
+from inboxstats.sources.mbox import packed_kind
 
 _MBOX_NAMES = (".mbox", ".mbox.gz")
 
@@ -61,6 +62,8 @@ def _in_file(path: Path, quoting: Quoting) -> Box | Unreadable:
     if not path.is_file():
         return Unreadable(str(path), "neither a folder nor a regular file")
     if not begins_as_mbox(path):
+        if packed_kind(path) == "files":
+            return Unreadable(str(path), "many files in one; unpack it first, and give the folder that comes out")
         return Unreadable(str(path), "no mbox: it does not begin with a line `From …` (a single message ends in .eml)")
     return _mbox_box(as_text(_without_ending(path.name)), path, quoting)
 

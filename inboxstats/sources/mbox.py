@@ -3,11 +3,14 @@
 A message's bytes are taken as they stand, with the ``>From `` of mboxrd: only a writer knows which were quoted.
 """
 
+import gzip
 import hashlib
 import mmap
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from inboxstats.archive.files import storage_errors
 from inboxstats.mail import Location, Mailbox, MessageInfo, MessageKey
@@ -16,6 +19,11 @@ from inboxstats.sources.local import plain_listing, read_messages
 # It has a time of day and a year, "10:00:00 +0100 2026": a sentence that begins with "From " and that its writer forgot
 # to quote mostly has not.
 FROM_LINE = re.compile(rb"From [^\r\n]{0,200}\d\d:\d\d[^\r\n]{0,20} \d{4}[^\r\n]{0,100}\r?\n")
+
+_GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1
+_ZIP = b"PK\x03\x04"  # APPNOTE.TXT of PKWARE, section 4.3.7
+_TAR, _TAR_AT = b"ustar", 257  # POSIX.1, pax: the header block
+_ENOUGH = 512
 
 
 class Mbox:
@@ -50,6 +58,22 @@ def is_mbox(path: Path) -> bool:
     """Whether a file begins as an mbox does. Raises OSError."""
     with open(path, "rb") as file:
         return FROM_LINE.match(file.read(400)) is not None
+
+
+def packed_kind(path: Path) -> Literal["mbox", "files"] | None:
+    """Whether a file is a compressed mbox, or many files in one (.zip, .tar, .tgz), or neither. Raises OSError."""
+    with open(path, "rb") as file:
+        start = file.read(_ENOUGH)
+    is_compressed = start.startswith(_GZIP)
+    if is_compressed:
+        try:
+            with gzip.open(path) as file:
+                start = file.read(_ENOUGH)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            return None
+    if start.startswith(_ZIP) or start[_TAR_AT:].startswith(_TAR):
+        return "files"
+    return "mbox" if is_compressed and FROM_LINE.match(start) else None
 
 
 def _spans(content: mmap.mmap) -> Iterator[tuple[int, int]]:

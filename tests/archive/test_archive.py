@@ -4,12 +4,13 @@ import multiprocessing
 import os
 import signal
 import stat
+import threading
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 
-from inboxstats.archive import Archive, Owner, is_archive
+from inboxstats.archive import A_MOMENT, Archive, Owner, _held, is_archive
 from inboxstats.errors import ArchiveBusyError, ArchiveDamagedError, StorageError, UsageError
 from inboxstats.mail import Mailbox
 
@@ -135,6 +136,25 @@ def test_a_second_run_leaves_at_once(tmp_path: Path) -> None:
         raise AssertionError
     with archive.lock():
         pass
+
+
+def test_who_only_looks_whether_it_is_held_stands_in_nobodys_way(tmp_path: Path) -> None:
+    archive = Archive.create(tmp_path / "a")
+    assert not archive.is_held()
+    with archive.lock():
+        assert archive.is_held()
+    looking, done = threading.Event(), threading.Event()
+
+    def look() -> None:
+        with _held(tmp_path / "a", wait=True):  # as is_held does, but as slowly as on a busy machine
+            looking.set()
+            done.wait(A_MOMENT / 3)
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    assert looking.wait(30)
+    with archive.lock():
+        looker.join()
 
 
 def _hold(path: Path, holding: Event) -> None:

@@ -60,6 +60,19 @@ def test_what_is_well_is_told_in_a_line_each(inboxstats: Inboxstats) -> None:
     assert done.out.endswith("0 failures, 2 warnings.\n")
 
 
+def test_a_password_in_the_environment_is_no_way_to_a_token(inboxstats: Inboxstats, path: Path) -> None:
+    text = path.read_text().partition("password_command")[0]
+    path.write_text(text)
+    code, checks = found(inboxstats, INBOXSTATS_PASSWORD="canary-7f3a")
+    assert (checks["keyring"]["state"], checks["secret"]["state"]) == ("warning", "ok")
+    path.write_text(text + 'auth = "oauth"\nsign_in = "google"\nclient_id = "1234"\n')
+    code, checks = found(inboxstats, INBOXSTATS_PASSWORD="canary-7f3a")
+    assert (code, checks["keyring"]["state"], checks["secret"]["state"]) == (4, "failed", "failed")
+    assert "The OAuth token of" in checks["secret"]["says"]
+    path.write_text(text + 'auth = "oauth"\npassword_command = ["echo", "token"]\n')
+    assert found(inboxstats)[1]["keyring"]["state"] == "warning"
+
+
 def test_the_exit_code_is_the_worst_one(inboxstats: Inboxstats, path: Path) -> None:
     text = path.read_text()
     path.write_text(text.replace('"echo", ', '"echo", "wrong", '))

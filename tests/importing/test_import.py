@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -157,10 +158,12 @@ def test_what_cannot_be_read_is_named_and_the_rest_comes(archive: Archive, tmp_p
     (mail / "d.mbox").write_bytes(b"no mbox")
     (mail / "e.mbox").write_bytes(b"")
     (tmp_path / "empty").mkdir()
-    done = run(archive, tmp_path / "empty", mail, mbox(tmp_path / "f.mbox", [2]))
+    takeout = Path(shutil.make_archive(str(tmp_path / "takeout"), "zip", mail, "a.eml"))
+    done = run(archive, tmp_path / "empty", takeout, mail, mbox(tmp_path / "f.mbox", [2]))
     assert done.exit_code == ExitCode.PARTLY
     assert [(os.path.basename(each.place), each.reason.partition(":")[0]) for each in done.unreadable] == [
         ("empty", "no mail"),
+        ("takeout.zip", "many files in one; unpack it first, and give the folder that comes out"),
         ("b.eml", "No such file or directory"),
         ("c.eml", "not a regular file"),
         ("d.mbox", "no mbox"),
