@@ -53,7 +53,11 @@ def install(
     chosen = schedule.by_name(kind) if kind and dry_run else schedule.choose(machine, kind)
     moment, moved = _safe(at.time(), machine)
     task = schedule.Task(
-        schedule.this_program(), Path(os.path.abspath(path)), moment, schedule.plain_path(os.environ.get("PATH", ""))
+        schedule.this_program(),
+        Path(os.path.abspath(path)),
+        moment,
+        schedule.plain_path(os.environ.get("PATH", "")),
+        schedule.base_folders(os.environ),
     )
     steps = [
         step

@@ -74,9 +74,11 @@ def _others(crontab: bytes) -> bytes:
 
 def _line(task: Task) -> bytes:
     words = task.nightly
-    if unusable := [word for word in (*words, task.path) if "\n" in word or "\r" in word]:
+    unusable = [word for word in (*words, *task.environment.values()) if "\n" in word or "\r" in word]
+    if unusable:
         raise UsageError(f"cron cannot be given {unusable[0]!r}: it holds a line break. Rename it.")
-    command = shlex.join(words)
+    folders = [f"{name}={shlex.quote(value)}" for name, value in task.folders]
+    command = " ".join([*folders, shlex.join(words)])
     path = shlex.quote(task.path)
     if len(path) + len(command) > LONGEST:
         path = "/usr/local/bin:/usr/bin:/bin"
@@ -84,7 +86,7 @@ def _line(task: Task) -> bytes:
         raise UsageError(
             f"The command is too long for cron: {PurePosixPath(task.program[0]).name} … Use shorter paths."
         )
-    # An unescaped % would end the command (crontab(5)). PATH stands before the command, as a line of its own would
-    # hold for the lines of others, too.
+    # An unescaped % would end the command (crontab(5)). The variables stand before the command, as lines of their own
+    # would hold for the lines of others, too.
     escaped = f"PATH={path} {command}".replace("%", "\\%")
     return f"{task.at.minute} {task.at.hour} * * * {escaped}".encode() + MARK

@@ -74,7 +74,7 @@ def _agent(task: Task, machine: Machine) -> dict[str, Any]:
         "Label": LABEL,
         "ProgramArguments": list(task.nightly),
         "StartCalendarInterval": {"Hour": task.at.hour, "Minute": task.at.minute},
-        "EnvironmentVariables": {"PATH": task.path},
+        "EnvironmentVariables": task.environment,
         "ProcessType": "Background",
         "LowPriorityIO": True,
         "Nice": 10,

@@ -4,7 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time, tzinfo
@@ -63,13 +63,21 @@ class Task:
 
     program -- by its absolute path
     config  -- config.toml, by its absolute path
-    path    -- the PATH that it sees: nothing else of the user's environment is kept, so no secret can be
+    path    -- the PATH that it sees
+    folders -- the base folders that the user has elsewhere than usual, see `base_folders`. Nothing else of the user's
+               environment is kept, so no secret can be
     """
 
     program: tuple[str, ...]
     config: Path
     at: time
     path: str
+    folders: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that it sees, beside those that the scheduler gives."""
+        return {"PATH": self.path, **dict(self.folders)}
 
     @property
     def nightly(self) -> tuple[str, ...]:
@@ -214,6 +222,15 @@ def this_program() -> tuple[str, ...]:
         if os.access(script, os.X_OK):
             return (str(script),)
     return (str(python), "-m", "inboxstats")
+
+
+def base_folders(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Where the user has data, state, cache and configuration, where that is said (XDG Base Directory Specification).
+
+    Without them a timer would fill another archive than the one that the user sees.
+    """
+    names = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+    return tuple((name, environment[name]) for name in names if os.path.isabs(environment.get(name, "")))
 
 
 def plain_path(path: str) -> str:

@@ -74,12 +74,24 @@ def state(machine: Machine, _now: datetime) -> Timer | None:
 
 
 def _folder(machine: Machine) -> Path:
-    return machine.config_home / "systemd" / "user"
+    return _base(machine, "XDG_CONFIG_HOME", machine.config_home, machine.home / ".config") / "systemd" / "user"
 
 
 def _stamp(machine: Machine) -> Path:
     """What Persistent= keeps: a file whose time is that of the last run."""
-    return machine.data_home / "systemd" / "timers" / f"stamp-{TIMER}"
+    data = _base(machine, "XDG_DATA_HOME", machine.data_home, machine.home / ".local" / "share")
+    return data / "systemd" / "timers" / f"stamp-{TIMER}"
+
+
+def _base(machine: Machine, name: str, ours: Path, usual: Path) -> Path:
+    """A base folder as the manager has it, whose environment need not be that of the user's shell."""
+    shown = machine.run((*_CONTROL, "show-environment"), b"")
+    if shown.code:
+        return ours
+    found = re.search(rf"^{name}=(.*)$", shown.out.decode(errors="surrogateescape"), re.MULTILINE)
+    if found is None:
+        return usual
+    return Path(found[1]) if found[1].startswith("/") else ours  # it is quoted in a way of its own
 
 
 def _is_unused(machine: Machine, last: datetime) -> bool:
@@ -115,7 +127,7 @@ OnFailure={FAILED}
 [Service]
 Type=oneshot
 ExecStart={_command(*task.nightly)}
-Environment={_quoted(f"PATH={task.path}")}
+{_environment(task)}
 # The whole run, waits for a network that is down included; what is complete is kept, the next night goes on.
 TimeoutStartSec=6h
 UMask=0077
@@ -134,7 +146,7 @@ Description=inboxstats: tell that the nightly run was killed
 [Service]
 Type=oneshot
 ExecStart={_command(*task.tell)}
-Environment={_quoted(f"PATH={task.path}")}
+{_environment(task)}
 TimeoutStartSec=5min
 UMask=0077
 # It ends with 3 where there is something to tell.
@@ -158,6 +170,10 @@ Unit={SERVICE}
 [Install]
 WantedBy=timers.target
 """
+
+
+def _environment(task: Task) -> str:
+    return "\n".join(f"Environment={_quoted(f'{name}={value}')}" for name, value in task.environment.items())
 
 
 def _command(*words: str) -> str:

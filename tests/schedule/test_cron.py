@@ -137,14 +137,15 @@ def test_the_state_is_read_from_the_line(unix: Machine, task: Task) -> None:
 def test_the_command_reaches_the_program_as_it_is(task: Task, tmp_path: Path) -> None:
     program = tmp_path / "in box" / "inboxstats"
     program.parent.mkdir()
-    program.write_text('#!/bin/sh\nprintf "%s\\n" "$PATH" "$@"\n')
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$PATH" "$XDG_DATA_HOME" "$@"\n')
     program.chmod(0o755)
-    line = cron._line(replace(task, program=(str(program),), path="/usr/bin:/b in")).decode()
+    folders = (("XDG_DATA_HOME", "/my 50% $data"),)
+    line = cron._line(replace(task, program=(str(program),), path="/usr/bin:/b in", folders=folders)).decode()
     assert line.startswith("5 3 * * * ")
     command = line.removeprefix("5 3 * * * ").replace("\\%", "%")  # what cron makes of it (crontab(5))
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True, env={})
     assert done.stdout.splitlines() == [
-        "/usr/bin:/b in",
+        *("/usr/bin:/b in", "/my 50% $data"),
         *("nightly", "--quiet", "--retries", "3", "--config", '/home/me/50% $HOME "mine"/config.toml'),
     ]
 

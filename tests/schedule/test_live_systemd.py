@@ -32,11 +32,15 @@ class Machine:
     service: Webhook
 
     def __call__(self, *arguments: str) -> Done:
-        """The program as the user runs it in a shell."""
+        """The program as the user runs it in a shell, which says more than the manager knows."""
         run = Inboxstats(self.systemd.home, self.systemd.through)
-        done = run(*arguments, **self.systemd.environment)
+        done = run(*arguments, **self.systemd.environment, XDG_DATA_HOME=str(self.data))
         assert "Traceback" not in done.err, done.err
         return done
+
+    @property
+    def data(self) -> Path:
+        return self.systemd.home / "data of mine"
 
     def timer(self) -> dict[str, str | None]:
         """What `schedule status` says."""
@@ -70,8 +74,7 @@ class Machine:
         return self.systemd.home / ".local" / "share" / "systemd" / "timers" / f"stamp-{TIMER}"
 
     def stored(self) -> list[bytes]:
-        archive = self.systemd.home / ".local" / "share" / "inboxstats" / "archive"
-        return [path.read_bytes() for path in sorted(archive.rglob("*.eml"))]
+        return [path.read_bytes() for path in sorted(self.data.rglob("*.eml"))]
 
     def ended(self, unit: str) -> dict[str, str]:
         """Of a service that has run, once it has."""

@@ -138,6 +138,17 @@ def test_this_machine_and_program_are_real() -> None:
     assert done.stdout.startswith("inboxstats ")
 
 
+def test_base_folders_count_where_they_are_absolute() -> None:
+    given = {
+        "XDG_DATA_HOME": "/data",
+        "XDG_STATE_HOME": "state",
+        "XDG_CACHE_HOME": "",
+        "XDG_RUNTIME_DIR": "/run/1",
+        "A": "/b",
+    }
+    assert schedule.base_folders(given) == (("XDG_DATA_HOME", "/data"),)
+
+
 def test_only_absolute_folders_that_are_there_stay_in_path() -> None:
     assert schedule.plain_path("/usr/bin:.:bin:/usr/bin:/no/such/folder:/tmp") == "/usr/bin:/tmp"
     assert schedule.plain_path("") == "/usr/local/bin:/usr/bin:/bin"

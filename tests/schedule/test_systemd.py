@@ -84,9 +84,39 @@ def test_the_timer_makes_up_for_a_night_and_is_not_punctual(linux: Machine, task
     assert stat.S_IMODE((folder / systemd.SERVICE).stat().st_mode) == 0o600
 
 
+def test_base_folders_elsewhere_than_usual_are_the_timers_too(linux: Machine, task: Task) -> None:
+    folders = (("XDG_DATA_HOME", "/data/50% mine"), ("XDG_STATE_HOME", "/state"))
+    carry_out(systemd.installation(replace(task, folders=folders), linux), linux)
+    folder = linux.config_home / "systemd" / "user"
+    for unit in (systemd.SERVICE, systemd.FAILED):
+        lines = [line for line in (folder / unit).read_text().splitlines() if line.startswith("Environment=")]
+        assert lines == [
+            *("Environment=PATH=/usr/bin", 'Environment="XDG_DATA_HOME=/data/50%% mine"'),
+            "Environment=XDG_STATE_HOME=/state",
+        ]
+
+
+def test_the_units_go_where_the_manager_looks_and_not_where_the_shell_says(
+    linux: Machine, task: Task, commands: Commands, tmp_path: Path
+) -> None:
+    shell = replace(linux, config_home=tmp_path / "elsewhere", data_home=tmp_path / "elsewhere")
+    carry_out(systemd.installation(task, shell), shell)
+    assert (linux.home / ".config" / "systemd" / "user" / systemd.TIMER).exists()
+    assert systemd.state(shell, NOW) is not None
+    carry_out(systemd.removal(shell), shell)
+    told = Ran(0, f"HOME=/home/me\nXDG_CONFIG_HOME={tmp_path}/manager\nXDG_DATA_HOME=$'/a\\nb'\n".encode())
+    commands.answers = {"systemctl --user show-environment": told} | commands.answers
+    carry_out(systemd.installation(task, shell), shell)
+    assert files_below(tmp_path / "manager") == [
+        f"systemd/user/{unit}" for unit in (systemd.FAILED, systemd.SERVICE, systemd.TIMER)
+    ]
+    carry_out(systemd.removal(shell), shell)
+    assert files_below(tmp_path / "manager") == files_below(tmp_path / "elsewhere") == files_below(linux.home) == []
+
+
 def test_the_manager_is_told_in_order(linux: Machine, task: Task, commands: Commands) -> None:
     carry_out(systemd.installation(task, linux), linux)
-    assert [command[2:] for command in commands.seen] == [
+    assert [command[2:] for command in commands.seen if "show-environment" not in command] == [
         ("daemon-reload",),
         ("enable", "inboxstats.timer"),
         ("restart", "inboxstats.timer"),
