@@ -6,8 +6,10 @@ provider's is therefore marked, and a person confirms it (RFC 6186, section 6).
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from inboxstats.errors import UsageError
@@ -64,6 +66,10 @@ def resolver(server: str | None = None) -> "dns.resolver.Resolver":
     return found
 
 
+class _SilentError(Exception):
+    """The DNS does not answer."""
+
+
 def candidates(domain: str, dns_resolver: "dns.resolver.Resolver") -> Iterator[Candidate]:
     """The servers to try for the addresses of a domain, the likeliest first.
 
@@ -72,11 +78,12 @@ def candidates(domain: str, dns_resolver: "dns.resolver.Resolver") -> Iterator[C
     if known := of_domain(domain):
         yield _of_provider(*known, "address")
         return
-    said = list(_by_srv(domain, dns_resolver))
-    if not said:
-        said = [_of_provider(*found, "MX") for found in map(of_exchanger, _exchangers(domain, dns_resolver)) if found][
-            :1
-        ]
+    said: list[Candidate] = []
+    with suppress(_SilentError):  # it is asked no more: each question would take as long
+        said.extend(_by_srv(domain, dns_resolver))
+        if not said:
+            known_ones = filter(None, map(of_exchanger, _exchangers(domain, dns_resolver)))
+            said.extend(_of_provider(*found, "MX") for found in islice(known_ones, 1))
     if said:
         yield from said
         return
@@ -116,10 +123,12 @@ def _exchangers(domain: str, dns_resolver: "dns.resolver.Resolver") -> list[str]
 
 
 def _answers(name: str, kind: str, dns_resolver: "dns.resolver.Resolver") -> list[Any]:
-    """The records of a name; none where the DNS has none, or does not answer."""
+    """The records of a name; none where the DNS has none. Raises _SilentError."""
     import dns.exception
 
     try:
         return list(dns_resolver.resolve(name, kind, search=False))
+    except dns.exception.Timeout as problem:
+        raise _SilentError from problem
     except (dns.exception.DNSException, UnicodeError):
         return []

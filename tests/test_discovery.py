@@ -1,6 +1,7 @@
 """The server of an address: by the provider, by SRV and MX records of a real DNS server, and by guessing."""
 
 import socket
+from contextlib import suppress
 
 import pytest
 from servers.dns import Records, dns_server
@@ -131,6 +132,12 @@ def test_a_dns_that_does_not_answer_is_waited_for_a_few_seconds_only(monkeypatch
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
         mute.bind(("127.0.0.1", 0))
         found = list(candidates("example.org", resolver(f"127.0.0.1:{mute.getsockname()[1]}")))
+        mute.setblocking(False)
+        asked = set()
+        with suppress(BlockingIOError):
+            while True:
+                asked.add(mute.recv(512)[12:].partition(b"\0")[0])
+    assert asked == {b"\x06_imaps\x04_tcp\x07example\x03org"}, "RFC 1035, section 4.1.2: it is asked no more"
     assert [(each.host, each.port, each.security, each.how) for each in found] == GUESSES
 
 

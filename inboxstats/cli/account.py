@@ -164,11 +164,16 @@ def remove(
     job = next((job for job in _jobs(configuration.accounts) if job.name == name), None)
     if job is None and kept is None:
         declared_jobs(configuration, [name], path)  # says what there is
-    if not yes and not confirm(f"Remove the account {name} from {path}?", option="--yes"):
+    if job is not None and not yes and not confirm(f"Remove the account {name} from {path}?", option="--yes"):
         raise UsageError("Nothing was removed.")
-    if kept is not None and archive_too is None and is_anybody_there() and not yes:
+    is_open = archive_too is None and is_anybody_there() and not yes
+    if kept is not None and (is_open or (job is None and archive_too and not yes)):
         question = f"Delete its fetched mail in {kept.path}, too? There may be no other copy"
-        archive_too = confirm(question, option="--delete-archive or --keep-archive")
+        if job is None:
+            question = f"Delete the mail of {name} in {kept.path}? There may be no other copy"
+        archive_too = confirm(question, option="--delete-archive or --keep-archive" if is_open else "--yes")
+    if job is None and not archive_too:
+        raise UsageError(f"{path} has no account {name}; only its mail is left. Say --delete-archive to delete that.")
     if kept is not None and archive_too:
         with kept.lock():
             kept.forget(name)

@@ -124,7 +124,9 @@ def _first_that_answers(address: str, places: list[Place], *, silent: bool) -> P
         if isinstance(problem, TLSError) and problem.fingerprint:  # somebody is there, with another certificate
             return _reached(place)
     domain = address.rpartition("@")[2]
-    raise NetworkError(f"No IMAP server is found for {domain}. Check the address, or name its server: --host.")
+    raise NetworkError(
+        f"No IMAP server is found for {domain}. Check the address and the network, or name its server: --host."
+    )
 
 
 def _reached(place: Place) -> Place:

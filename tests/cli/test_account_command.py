@@ -359,7 +359,13 @@ def test_removing_an_account_takes_its_secret_and_leaves_its_mail_unless_said(
     done, unasked = inboxstats.at_terminal("account", "remove", "home", answers=answers, **keyring)
     assert (done.code, done.out, unasked) == (0, "Removed home. Its mail is deleted.\n", [])
     assert sorted(each.name for each in archive.iterdir()) == [".lock", "archive.toml", "work"]
-    # Mail without an account in config.toml can go, too.
+    # Mail without an account in config.toml can go, too, if that is what is meant.
+    one_sentence(inboxstats("account", "remove", "work", "--yes"), 2, "only its mail is left", "--delete-archive")
+    one_sentence(inboxstats("account", "remove", "work", "--delete-archive"), 2, "Say it by --yes")
+    question = f"Delete the mail of work in {archive}? There may be no other copy (y/n) [n]: "
+    done, unasked = inboxstats.at_terminal("account", "remove", "work", answers=[(question.rstrip(), "n")])
+    assert (done.code, unasked) == (2, [])
+    assert len(list((archive / "work").rglob("*.eml"))) == 5
     done = inboxstats("account", "remove", "work", "--yes", "--delete-archive", **keyring)
     assert (done.code, done.out) == (0, "Removed work. Its mail is deleted.\n")
     assert sorted(each.name for each in archive.iterdir()) == [".lock", "archive.toml"]
