@@ -1,7 +1,7 @@
 """`inboxstats schedule`: the timer that runs `inboxstats nightly` every night."""
 
 import os
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +13,7 @@ from inboxstats.cli.output import complain, say, say_json, say_lines
 from inboxstats.errors import ExitCode
 
 if TYPE_CHECKING:
-    from inboxstats.schedule import Machine, Timer
+    from inboxstats.schedule import Timer
 
 SCHEMA_VERSION = 1
 """Of the --json object."""
@@ -51,7 +51,8 @@ def install(
     declared_jobs(read_config(config), [], path)  # a night without an account would do nothing
     machine = schedule.this_machine()
     chosen = schedule.by_name(kind) if kind and dry_run else schedule.choose(machine, kind)
-    moment, moved = _safe(at.time(), machine)
+    zone = schedule.zone_of(chosen.name, machine)
+    moment, moved = _safe(at.time(), zone)
     task = schedule.Task(
         schedule.this_program(),
         Path(os.path.abspath(path)),
@@ -66,6 +67,8 @@ def install(
         for step in schedule.by_name(other.kind).removal(machine)
     ]
     steps += chosen.installation(task, machine)
+    if zone != machine.zone:
+        complain(f"{chosen.name} goes by the machine's own zone, {zone}, whatever TZ says ({machine.zone}).")
     if moved:
         complain(moved)
     if dry_run:
@@ -75,7 +78,7 @@ def install(
     _warn_of_environment()
     if quiet:
         return
-    say(f"Installed: every night at {moment:%H:%M} ({machine.zone}), by {chosen.name}. Try it: inboxstats nightly")
+    say(f"Installed: every night at {moment:%H:%M} ({zone}), by {chosen.name}. Try it: inboxstats nightly")
     for note in _notes(chosen.state(machine, datetime.now(UTC))):
         say(note)
 
@@ -92,7 +95,7 @@ def status(json: Json = False) -> None:
     elif timer is None:
         say("No timer is installed: inboxstats schedule install")
     else:
-        say(_sentence(timer, machine))
+        say(_sentence(timer, schedule.zone_of(timer.kind, machine)))
         for note in _notes(timer):
             say(note)
     raise typer.Exit(ExitCode.DONE if timer and not timer.trouble else ExitCode.PARTLY)
@@ -114,19 +117,19 @@ def remove(dry_run: DryRun = False, quiet: Quiet = False) -> None:
         say(f"Removed from {', '.join(timer.kind for timer in found)}." if found else "No timer was installed.")
 
 
-def _safe(at: time, machine: "Machine") -> tuple[time, str | None]:
+def _safe(at: time, zone: tzinfo) -> tuple[time, str | None]:
     """The time to run at, and why it is not the one that was asked for."""
     from inboxstats.schedule.clock import changes, safe_time
 
-    today = datetime.now(machine.zone).date()
-    moment = safe_time(at, machine.zone, today)
+    today = datetime.now(zone).date()
+    moment = safe_time(at, zone, today)
     if moment == at:
         return at, None
     days = " and ".join(
         f"{'does not exist' if change.kind == 'skipped' else 'comes twice'} on {change.day}"
-        for change in changes(at, machine.zone, today)
+        for change in changes(at, zone, today)
     )
-    return moment, f"{at:%H:%M} {days} ({machine.zone}, daylight saving), so {moment:%H:%M} is taken."
+    return moment, f"{at:%H:%M} {days} ({zone}, daylight saving), so {moment:%H:%M} is taken."
 
 
 def _warn_of_environment() -> None:
@@ -147,15 +150,13 @@ def _plain(timer: "Timer") -> dict[str, object]:
     }
 
 
-def _sentence(timer: "Timer", machine: "Machine") -> str:
+def _sentence(timer: "Timer", zone: tzinfo) -> str:
     def shown(moment: datetime | None, unknown: str) -> str:
-        return f"{moment.astimezone(machine.zone):%Y-%m-%d %H:%M}" if moment else unknown
+        return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" if moment else unknown
 
     at = "at a time of its own" if timer.at is None else f"at {timer.at:%H:%M}"
     last = shown(timer.last, "none yet" if timer.kind == "systemd" else "see `inboxstats status`")
-    return (
-        f"Every night {at} ({machine.zone}), by {timer.kind}; last run: {last}; next: {shown(timer.next, 'unknown')}."
-    )
+    return f"Every night {at} ({zone}), by {timer.kind}; last run: {last}; next: {shown(timer.next, 'unknown')}."
 
 
 def _notes(timer: "Timer | None") -> list[str]:

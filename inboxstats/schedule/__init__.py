@@ -5,7 +5,7 @@
 Each kind is a module with what `Kind` asks for. Only the user's own timers are touched, never the system's.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 from inboxstats.errors import UsageError
@@ -40,6 +40,7 @@ __all__ = [
     "this_machine",
     "this_program",
     "timers",
+    "zone_of",
 ]
 
 
@@ -96,6 +97,11 @@ def choose(machine: Machine, wanted: str | None = None) -> Kind:
         "This machine has no scheduler that answers: no systemd user manager (`systemctl --user status`) and no "
         "crontab. Install cron, or run `inboxstats nightly` by what you have."
     )
+
+
+def zone_of(kind: str, machine: Machine) -> tzinfo:
+    """By which zone a kind goes."""
+    return machine.zone if kind == systemd.name else machine.clock
 
 
 def timers(machine: Machine, now: datetime) -> list[Timer]:

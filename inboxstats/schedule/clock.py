@@ -53,3 +53,9 @@ def next_time(at: time, zone: tzinfo, now: datetime) -> datetime:
     today = now.astimezone(zone).date()
     coming = (datetime.combine(today + timedelta(days=number), at, zone).astimezone(UTC) for number in range(3))
     return next(moment for moment in coming if moment > now)
+
+
+def is_same(one: tzinfo, other: tzinfo, year: int) -> bool:
+    """Whether two zones, whatever their names, have the same time all the year."""
+    days = (datetime(year, 1, 1, 12) + timedelta(days=number) for number in range(YEAR))  # noqa: DTZ001 -- a zone follows
+    return all(day.replace(tzinfo=one).utcoffset() == day.replace(tzinfo=other).utcoffset() for day in days)

@@ -50,7 +50,7 @@ def state(machine: Machine, now: datetime) -> Timer | None:
         return None
     found = _AT.match(ours[0])
     at = time(int(found[2]), int(found[1])) if found else None
-    return Timer(name, at, next=next_time(at, machine.zone, now) if at else None, notes=NOTES)
+    return Timer(name, at, next=next_time(at, machine.clock, now) if at else None, notes=NOTES)
 
 
 def _crontab(machine: Machine) -> bytes:

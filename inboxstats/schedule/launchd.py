@@ -50,7 +50,7 @@ def state(machine: Machine, now: datetime) -> Timer | None:
         return Timer(name, trouble=f"{_plist(machine)} cannot be read. Run `inboxstats schedule install` again.")
     if machine.run(("launchctl", "print", _service(machine)), b"").code:
         return Timer(name, at, trouble="it is not loaded. Run `inboxstats schedule install` again.", notes=NOTES)
-    return Timer(name, at, next=next_time(at, machine.zone, now), notes=NOTES)
+    return Timer(name, at, next=next_time(at, machine.clock, now), notes=NOTES)
 
 
 def _plist(machine: Machine) -> Path:

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, time, tzinfo
+from datetime import UTC, datetime, time, tzinfo
 from pathlib import Path
 
 from inboxstats.archive.files import make_folder, storage_errors, write_whole
 from inboxstats.errors import UsageError
+from inboxstats.schedule.clock import is_same
 
 PATIENCE = 60.0
 """Seconds for one command of a scheduler."""
@@ -44,6 +45,8 @@ class Machine:
 
     platform -- as in sys.platform
     uid      -- the user's number; ``None`` on Windows
+    zone     -- the user's, as TZ may say
+    clock    -- the machine's own, by which its schedulers go, but for systemd, which can be told
     run      -- a command with what it gets on stdin; a command that is not there leaves NOT_FOUND
     """
 
@@ -54,6 +57,7 @@ class Machine:
     temporary: Path
     uid: int | None
     zone: tzinfo
+    clock: tzinfo
     run: Callable[[Sequence[str], bytes], Ran]
 
 
@@ -173,13 +177,8 @@ def this_machine() -> Machine:
     """The machine that the program runs on, for the user who runs it."""
     import tempfile
 
-    import tzlocal
-
     home = Path.home()
-    try:
-        zone: tzinfo = tzlocal.get_localzone()
-    except (LookupError, ValueError):  # a zone of the machine's own making
-        from datetime import UTC as zone  # noqa: N811
+    zone = _zone()
     return Machine(
         platform=sys.platform,
         home=home,
@@ -188,8 +187,30 @@ def this_machine() -> Machine:
         temporary=Path(tempfile.gettempdir()),
         uid=os.getuid() if hasattr(os, "getuid") else None,
         zone=zone,
+        clock=_clock(zone, Path("/etc/localtime")) if os.environ.get("TZ") else zone,
         run=_run,
     )
+
+
+def _zone() -> tzinfo:
+    import tzlocal
+
+    try:
+        return tzlocal.get_localzone()
+    except (LookupError, ValueError):  # a zone of the machine's own making
+        return UTC
+
+
+def _clock(users: tzinfo, localtime: Path) -> tzinfo:
+    """The zone of the machine, whatever TZ says (localtime(5)); the user's where it is the same, or not known."""
+    from zoneinfo import ZoneInfo
+
+    name = str(localtime.resolve()).partition("zoneinfo/")[2] if localtime.exists() else "UTC"
+    try:
+        clock = ZoneInfo(name)
+    except (LookupError, OSError, ValueError):  # a copy, without a name; or no Unix
+        return users
+    return users if is_same(users, clock, datetime.now(UTC).year) else clock
 
 
 def _xdg(name: str, default: Path) -> Path:

@@ -14,7 +14,7 @@ SERVICE, TIMER, FAILED = "inboxstats.service", "inboxstats.timer", "inboxstats-f
 
 _CONTROL = ("systemctl", "--user")
 _PLAIN = re.compile(r"[\w/.,:+=@-]+", re.ASCII)
-_ON_CALENDAR = re.compile(rb"^OnCalendar=\*-\*-\* (\d\d):(\d\d):00$", re.MULTILINE)
+_ON_CALENDAR = re.compile(rb"^OnCalendar=\*-\*-\* (\d\d):(\d\d):00(?: [\w/+-]+)?$", re.MULTILINE)
 _DEAD = re.compile(r"^ActiveState=(?!active$)(.*)$", re.MULTILINE)
 
 
@@ -26,7 +26,7 @@ def is_there(machine: Machine) -> bool:
 def installation(task: Task, machine: Machine) -> list[Step]:
     """Raises UsageError."""
     folder = _folder(machine)
-    files = {SERVICE: _service(task), FAILED: _failed(task), TIMER: _timer(task)}
+    files = {SERVICE: _service(task), FAILED: _failed(task), TIMER: _timer(task, machine)}
     return [
         *(Write(folder / unit, text.encode()) for unit, text in files.items()),
         Run((*_CONTROL, "daemon-reload")),
@@ -154,13 +154,14 @@ SuccessExitStatus=3
 """
 
 
-def _timer(task: Task) -> str:
+def _timer(task: Task, machine: Machine) -> str:
+    zone = "" if machine.zone == machine.clock else f" {machine.zone}"
     return f"""\
 [Unit]
 Description=inboxstats: every night
 
 [Timer]
-OnCalendar=*-*-* {task.at:%H:%M}:00
+OnCalendar=*-*-* {task.at:%H:%M}:00{zone}
 # A night that was slept through is made up.
 Persistent=true
 # Providers do not like everybody at the same second.

@@ -73,7 +73,7 @@ def state(machine: Machine, now: datetime) -> Timer | None:
     if shown.code:
         return None
     at = _at(shown.out)
-    return Timer(name, at, next=next_time(at, machine.zone, now) if at else None, notes=NOTES)
+    return Timer(name, at, next=next_time(at, machine.clock, now) if at else None, notes=NOTES)
 
 
 def _at(xml: bytes) -> time | None:

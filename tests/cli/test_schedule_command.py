@@ -1,6 +1,7 @@
 """`inboxstats schedule` as a user runs it, with schedulers in PATH that are not the machine's own."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ case "$1" in
 -) cat >"$HOME/crontab" ;;
 esac
 """
+SYSTEMCTL = '#!/bin/sh\necho "$@" >>"$HOME/said"\necho ActiveState=active\n'
 CONFIG = '[accounts.work]\nhost = "imap.example.org"\nuser = "me"\n'
 
 
@@ -31,7 +33,7 @@ class Night:
         (self.tools / name).write_text(script)
         (self.tools / name).chmod(0o755)
 
-    def __call__(self, *arguments: str, zone: str = "Europe/Berlin", **environment: str) -> tuple[int, str, str]:
+    def __call__(self, *arguments: str, zone: str = "", **environment: str) -> tuple[int, str, str]:
         done = self._inboxstats("schedule", *arguments, TZ=zone, PATH=f"{self.tools}:/usr/bin:/bin", **environment)
         assert "Traceback" not in done.err
         return done.code, done.out, done.err
@@ -50,13 +52,14 @@ def night(inboxstats: Inboxstats, tmp_path: Path) -> Night:
 def test_cron_is_installed_shown_and_removed(night: Night) -> None:
     code, out, err = night("install", "--at", "04:10")
     assert (code, err) == (0, "")
-    assert out.startswith("Installed: every night at 04:10 (Europe/Berlin), by cron.")
+    assert re.match(r"Installed: every night at 04:10 \(\S+\), by cron\. Try it: inboxstats nightly\n", out)
     line = (night.home / "crontab").read_text()
     assert line.startswith("10 4 * * * PATH=")
     assert f"inboxstats nightly --quiet --retries 3 --config {night.home}/.config/inboxstats/config.toml #" in line
     code, out, _ = night("status")
     assert code == 0
-    assert out.startswith("Every night at 04:10 (Europe/Berlin), by cron; last run: see `inboxstats status`; next: 20")
+    told = r"Every night at 04:10 \(\S+\), by cron; last run: see `inboxstats status`; next: 20\d\d-\d\d-\d\d 04:10\.\n"
+    assert re.match(told, out)
     assert json.loads(night("status", "--json")[1])["timer"]["at"] == "04:10"
     assert night("remove") == (0, "Removed from cron.\n", "")
     assert not (night.home / "crontab").exists()
@@ -66,7 +69,8 @@ def test_cron_is_installed_shown_and_removed(night: Night) -> None:
 
 
 def test_a_time_that_daylight_saving_skips_is_moved_and_said(night: Night) -> None:
-    code, out, err = night("install")
+    night.put("systemctl", SYSTEMCTL)
+    code, out, err = night("install", zone="Europe/Berlin")
     assert code == 0
     assert err.startswith("inboxstats: 02:30 ")
     assert "does not exist on " in err
@@ -74,6 +78,23 @@ def test_a_time_that_daylight_saving_skips_is_moved_and_said(night: Night) -> No
     assert err.endswith("(Europe/Berlin, daylight saving), so 03:00 is taken.\n")
     assert "every night at 03:00" in out
     assert night("install", zone="Asia/Tokyo")[2] == ""
+
+
+def test_a_zone_by_which_cron_does_not_go_is_told(night: Night) -> None:
+    code, out, err = night("install", "--at", "04:10", zone="Asia/Kathmandu")
+    assert code == 0
+    assert re.match(
+        r"inboxstats: cron goes by the machine's own zone, \S+, whatever TZ says \(Asia/Kathmandu\)\.\n", err
+    )
+    assert "Kathmandu" not in out
+    assert "Kathmandu" not in night("status", zone="Asia/Kathmandu")[1]
+    night.put("systemctl", SYSTEMCTL)
+    code, out, err = night("install", "--at", "04:10", zone="Asia/Kathmandu")
+    assert (code, err) == (0, "")
+    assert out.startswith("Installed: every night at 04:10 (Asia/Kathmandu), by systemd.")
+    timer = night.home / ".config" / "systemd" / "user" / "inboxstats.timer"
+    assert "OnCalendar=*-*-* 04:10:00 Asia/Kathmandu\n" in timer.read_text()
+    assert night("status", zone="Asia/Kathmandu")[1].startswith("Every night at 04:10 (Asia/Kathmandu), by systemd;")
 
 
 def test_a_dry_run_shows_everything_and_does_nothing(night: Night) -> None:
@@ -88,7 +109,7 @@ def test_a_dry_run_shows_everything_and_does_nothing(night: Night) -> None:
 
 def test_systemd_is_preferred_and_replaces_cron(night: Night) -> None:
     night("install", "--at", "04:10")
-    night.put("systemctl", '#!/bin/sh\necho "$@" >>"$HOME/said"\necho ActiveState=active\n')
+    night.put("systemctl", SYSTEMCTL)
     code, out, _ = night("install", "--at", "05:20")
     assert code == 0
     assert "by systemd" in out

@@ -46,6 +46,7 @@ def machine(tmp_path: Path, commands: Commands) -> Callable[[str], Machine]:
             temporary=tmp_path / "temporary",
             uid=1000,
             zone=BERLIN,
+            clock=BERLIN,
             run=commands,
         )
 

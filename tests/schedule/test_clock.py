@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from inboxstats.schedule.clock import Change, changes, next_time, safe_time
+from inboxstats.schedule.clock import Change, changes, is_same, next_time, safe_time
 
 FIRST = date(2026, 11, 28)
 
@@ -58,3 +58,16 @@ def test_the_next_time_is_today_or_tomorrow() -> None:
     assert next_time(time(3), berlin, at) == datetime(2026, 11, 29, 2, 0, tzinfo=UTC)
     # A day later by the wall clock is 23 hours on the day of the change.
     assert next_time(time(3), berlin, datetime(2027, 3, 27, 2, 0, tzinfo=UTC)) == datetime(2027, 3, 28, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("UTC", "Etc/UTC", True),
+        ("Europe/Berlin", "Europe/Paris", True),
+        ("Europe/London", "UTC", False),  # in summer
+        ("Europe/Berlin", "Africa/Lagos", False),
+    ],
+)
+def test_zones_are_the_same_by_their_time_and_not_by_their_name(one: str, other: str, same: bool) -> None:
+    assert is_same(ZoneInfo(one), ZoneInfo(other), 2026) is same

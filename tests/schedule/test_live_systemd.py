@@ -34,7 +34,7 @@ class Machine:
     def __call__(self, *arguments: str) -> Done:
         """The program as the user runs it in a shell, which says more than the manager knows."""
         run = Inboxstats(self.systemd.home, self.systemd.through)
-        done = run(*arguments, **self.systemd.environment, XDG_DATA_HOME=str(self.data))
+        done = run(*arguments, **self.systemd.environment, TZ="Europe/Berlin", XDG_DATA_HOME=str(self.data))
         assert "Traceback" not in done.err, done.err
         return done
 

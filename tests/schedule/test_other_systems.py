@@ -5,14 +5,17 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from inboxstats import schedule
 from inboxstats.errors import UsageError
 from inboxstats.schedule import Machine, Task, carry_out, launchd, windows
-from inboxstats.schedule.machine import Ran, Write
+from inboxstats.schedule.machine import Ran, Write, _clock
 
 from .conftest import Commands, files_below
 
@@ -136,6 +139,30 @@ def test_this_machine_and_program_are_real() -> None:
     assert machine.run(("/no/such/program",), b"").code == 127
     done = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("inboxstats ")
+
+
+def test_the_machines_own_zone_is_known_whatever_tz_says(tmp_path: Path) -> None:
+    zones = tmp_path / "zoneinfo" / "Europe"
+    zones.mkdir(parents=True)
+    (zones / "Berlin").touch()
+    link, copy = tmp_path / "localtime", tmp_path / "copy"
+    link.symlink_to(zones / "Berlin")
+    copy.touch()
+    tokyo, paris, utc = ZoneInfo("Asia/Tokyo"), ZoneInfo("Europe/Paris"), ZoneInfo("UTC")
+    assert _clock(tokyo, link) == ZoneInfo("Europe/Berlin")
+    assert _clock(paris, link) == paris, "the same time"
+    assert _clock(tokyo, copy) == tokyo, "nobody knows"
+    assert _clock(tokyo, tmp_path / "none") == utc, "localtime(5)"
+
+
+def test_a_timer_is_told_in_the_zone_by_which_it_goes(machine: Callable[[str], Machine], task: Task) -> None:
+    traveller = replace(machine("darwin"), clock=ZoneInfo("Asia/Tokyo"), run=lambda *_: Ran(0))
+    assert schedule.zone_of("systemd", traveller) == traveller.zone
+    carry_out(launchd.installation(task, traveller), traveller)
+    found = launchd.state(traveller, NOW)
+    assert found is not None
+    # 3:05 in Tokyo is 18:05 of the day before in UTC.
+    assert found.next == datetime(2026, 11, 28, 18, 5, tzinfo=UTC)
 
 
 def test_base_folders_count_where_they_are_absolute() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -82,6 +83,17 @@ def test_the_timer_makes_up_for_a_night_and_is_not_punctual(linux: Machine, task
     assert {"OnCalendar=*-*-* 03:05:00", "Persistent=true", "RandomizedDelaySec=15min"} <= set(timer)
     assert {"TimeoutStartSec=6h", f"OnFailure={systemd.FAILED}", "Environment=PATH=/usr/bin"} <= set(service)
     assert stat.S_IMODE((folder / systemd.SERVICE).stat().st_mode) == 0o600
+
+
+def test_a_zone_that_only_the_users_shell_knows_is_told_to_systemd(linux: Machine, task: Task) -> None:
+    at_home = replace(linux, clock=ZoneInfo("America/New_York"))
+    carry_out(systemd.installation(task, at_home), at_home)
+    timer = at_home.config_home / "systemd" / "user" / systemd.TIMER
+    assert "OnCalendar=*-*-* 03:05:00 Europe/Berlin\n" in timer.read_text()
+    assert [line for line in complaints(timer)[1] if systemd.SERVICE not in line] == []
+    found = systemd.state(at_home, NOW)
+    assert found is not None
+    assert found.at == time(3, 5)
 
 
 def test_base_folders_elsewhere_than_usual_are_the_timers_too(linux: Machine, task: Task) -> None:

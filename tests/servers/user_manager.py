@@ -98,7 +98,6 @@ def user_manager(log: Path) -> Iterator[UserManager]:
             "PATH": os.environ["PATH"],
             "HOME": str(folder / "home"),
             "XDG_RUNTIME_DIR": str(folder / "runtime"),
-            "TZ": "Europe/Berlin",
             "LC_ALL": "C.UTF-8",
         }
         group = (str(folder / "cgroup"), folder.name)
