@@ -13,23 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from inboxstats import __version__
-from inboxstats.cli import (
-    account,
-    bench,
-    classify,
-    config,
-    demo,
-    digest,
-    doctor,
-    fetch,
-    importing,
-    nightly,
-    report,
-    schedule,
-    sql,
-    status,
-    verify,
-)
+from inboxstats.cli.commands import Commands
 from inboxstats.cli.output import ReaderGone, complain, make_writable
 from inboxstats.errors import ExitCode, InboxstatsError
 
@@ -44,6 +28,7 @@ SAME_SIGNAL = 0.5
 
 app = typer.Typer(
     name="inboxstats",
+    cls=Commands,
     help="What an inbox is made of: who writes, about what, at which hour. It only ever reads your mail.",
     epilog=EPILOG,
     no_args_is_help=True,
@@ -51,21 +36,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(bench.app, name="bench")
-app.add_typer(account.app, name="account")
-app.add_typer(classify.app, name="classify")
-app.add_typer(config.app, name="config")
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
-app.command("fetch")(fetch.fetch)
-app.command("import")(importing.import_mail)
-app.command("report")(report.report)
-app.command("sql")(sql.sql)
-app.command("verify")(verify.verify)
-app.command("nightly")(nightly.nightly)
-app.command("digest")(digest.digest)
-app.command("status")(status.status)
-app.add_typer(schedule.app, name="schedule")
 
 
 class Stopped(BaseException):
