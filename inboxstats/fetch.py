@@ -58,7 +58,7 @@ class Server(Connection, Sampled, Protocol):
     `sibling` is one more connection with the same login, which knows the mailboxes by the same names.
     """
 
-    def mailboxes(self) -> Iterable[Mailbox]: ...
+    def mailboxes(self, *, expected: str | None = None) -> Iterable[Mailbox]: ...
     def has_labels(self) -> bool: ...
     def statuses(self, mailboxes: Sequence[Mailbox]) -> Mapping[str, MailboxState]: ...
     def status(self, mailbox: Mailbox) -> MailboxState: ...
@@ -180,7 +180,9 @@ def fetch(
         _begin(source, wait)
         if not dry_run:
             archive.admit(account, owner)
-        there = list(source.mailboxes())
+        began = time.monotonic()
+        there = list(source.mailboxes(expected=mailboxes[0] if len(mailboxes) == 1 else None))
+        round_trip = time.monotonic() - began
         names = chosen(there, mailboxes)
         if not dry_run:
             _sweep_gone(archive, account, there)
@@ -190,7 +192,7 @@ def fetch(
         connections = [source, *(source.sibling() for _ in range(threads - 1))]
         with Pool(connections, progress=watcher.stored, budget=budget) as pool:
             stop.wakes(pool.stop)
-            statuses = _Statuses(source, names)
+            statuses = _Statuses(source, names, round_trip=round_trip)
             for mailbox in names:
                 stop.check()
                 watcher.listing(mailbox.name)
@@ -346,12 +348,12 @@ def _planned(
 class _Statuses:
     """What STATUS says of mailboxes: of all at once where the server can, else one by one.
 
-    round_trip -- how many seconds the last answer took
+    round_trip -- how many seconds an answer took: at least what is given, as a status may have come along with it
     """
 
-    def __init__(self, source: Server, mailboxes: Sequence[Mailbox]) -> None:
+    def __init__(self, source: Server, mailboxes: Sequence[Mailbox], *, round_trip: float) -> None:
         self._source = source
-        self.round_trip = 0.0
+        self.round_trip = round_trip
         self._told: Mapping[str, MailboxState] = {}
         with suppress(NetworkError):  # each is then asked for by itself, and more than once
             self._told = self._timed(lambda: source.statuses(mailboxes))
@@ -362,7 +364,7 @@ class _Statuses:
     def _timed(self, ask: Callable[[], Answer]) -> Answer:
         began = time.monotonic()
         answer = ask()
-        self.round_trip = time.monotonic() - began
+        self.round_trip = max(self.round_trip, time.monotonic() - began)
         return answer
 
 

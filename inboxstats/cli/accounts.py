@@ -1,7 +1,9 @@
 """Which accounts a command is about: one that its options describe, or those of config.toml."""
 
+import contextlib
 import re
 import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from ipaddress import ip_address
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from inboxstats.cli.asking import secret_asker
 from inboxstats.cli.oauth import tokens_of
 from inboxstats.cli.output import complain
+from inboxstats.dialling import Dialled
 from inboxstats.errors import UsageError
 
 if TYPE_CHECKING:  # pydantic takes 70 ms; what speaks to a server is imported when there is something to say
@@ -138,13 +141,28 @@ def login_of(job: Job) -> "Login":
     return Login(job.account.host, job.account.user, job.name, job.account.password_command, is_only=job.of == 1)
 
 
-def source_of(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: bool) -> "ImapSource":
-    """The account's mail on its server, not connected yet. Raises CredentialsError."""
-    return source_and_way(job, bandwidth=bandwidth, quiet=quiet)[0]
+@contextlib.contextmanager
+def dialling(jobs: Iterable[Job]) -> Iterator[list[Dialled]]:
+    """A connection to each account's server, which opens while the rest gets ready. Closes what nobody took."""
+    dialled = [Dialled(job.account.host, port_of(job.account)) for job in jobs]
+    try:
+        yield dialled
+    finally:
+        for each in dialled:
+            each.close()
 
 
-def source_and_way(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: bool) -> tuple["ImapSource", "Way"]:
-    """The account's mail on its server, not connected yet, and where its secret came from. Raises CredentialsError."""
+def source_of(
+    job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: bool, dialled: Dialled | None = None
+) -> "ImapSource":
+    """The account's mail on its server, not logged in yet. Raises CredentialsError."""
+    return source_and_way(job, bandwidth=bandwidth, quiet=quiet, dialled=dialled)[0]
+
+
+def source_and_way(
+    job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: bool, dialled: Dialled | None = None
+) -> tuple["ImapSource", "Way"]:
+    """The account's mail on its server, not logged in yet, and where its secret came from. Raises CredentialsError."""
     # Meanwhile the keyring, or a command, is asked, which is another process.
     threading.Thread(target=import_module, args=("inboxstats.sources.imap",), daemon=True).start()
     from inboxstats.credentials import secret_for
@@ -159,7 +177,7 @@ def source_and_way(job: Job, *, bandwidth: "Bandwidth | None" = None, quiet: boo
         credential, way = secret.text, secret.way
     from inboxstats.sources.imap import ImapSource
 
-    return ImapSource(server_of(account), credential, bandwidth), way
+    return ImapSource(server_of(account), credential, bandwidth, dialled=dialled), way
 
 
 def is_loopback(host: str) -> bool:

@@ -1,16 +1,26 @@
 """`inboxstats fetch`: bring what is new from the server into the archive."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inboxstats.abreast import Stop, abreast
-from inboxstats.cli.accounts import Job, adhoc_job, declared_jobs, owner_of, port_of, refuse_plain_text, source_of
+from inboxstats.cli.accounts import (
+    Job,
+    adhoc_job,
+    declared_jobs,
+    dialling,
+    owner_of,
+    port_of,
+    refuse_plain_text,
+    source_of,
+)
 from inboxstats.cli.options import (
     Accounts,
     ArchiveFolder,
@@ -46,6 +56,7 @@ from inboxstats.cli.output import (
     shows_progress,
 )
 from inboxstats.cli.storage import opened_archive
+from inboxstats.dialling import Dialled
 from inboxstats.errors import ExitCode, InboxstatsError, UsageError
 from inboxstats.visible import visible
 
@@ -145,8 +156,12 @@ def fetch(
         quiet=quiet,
     )
     rows: list[dict[str, Any]] = [{} for _ in jobs]
-    with opened_archive(archive_path(archive, configuration), fsync=not no_fsync, wait=wait, dry_run=dry_run) as opened:
-        for number, row in fetch_accounts(opened, jobs, settings):
+    place = archive_path(archive, configuration)
+    with (
+        dialling(jobs) as dialled,
+        opened_archive(place, fsync=not no_fsync, wait=wait, dry_run=dry_run) as opened,
+    ):
+        for number, row in fetch_accounts(opened, jobs, settings, dialled):
             rows[number] = row
             if not json:
                 tell_fetched(row, settings)
@@ -157,14 +172,15 @@ def fetch(
 
 
 def fetch_accounts(
-    archive: "Archive", jobs: list[Job], settings: FetchSettings
+    archive: "Archive", jobs: list[Job], settings: FetchSettings, dialled: Sequence[Dialled] = ()
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Fetch the accounts side by side; the rows as they come, or after the progress bars where somebody sees them.
 
-    What goes wrong is told in the row, so that one account's trouble does not stop the others.
+    `dialled` are connections to their servers, where they are being opened already. What goes wrong is told in the
+    row, so that one account's trouble does not stop the others.
     """
     # One after the other, as a person may be asked for passwords.
-    ready = [_ready(archive, job, settings) for job in jobs]
+    ready = [_ready(archive, job, settings, opening) for job, opening in zip_longest(jobs, dialled)]
     stop = Stop()
     with bars(shown=settings.bar) as place:
         several = len(jobs) > 1
@@ -184,11 +200,13 @@ def fetch_accounts(
     yield from held
 
 
-def _ready(archive: "Archive", job: Job, settings: FetchSettings) -> "ImapSource | InboxstatsError":
+def _ready(
+    archive: "Archive", job: Job, settings: FetchSettings, dialled: Dialled | None
+) -> "ImapSource | InboxstatsError":
     """The account's mail on its server, once it is clear that it belongs here; or why there is none."""
     try:
         archive.check_owner(job.name, owner_of(job), may_join=job.declared)
-        return source_of(job, bandwidth=settings.bandwidth, quiet=settings.quiet)
+        return source_of(job, bandwidth=settings.bandwidth, quiet=settings.quiet, dialled=dialled)
     except InboxstatsError as problem:
         return problem
 

@@ -11,6 +11,16 @@ from inboxstats.cli import app
 from inboxstats.fetch import Fetched
 
 
+class Nobody:
+    """A connection that is not even opened: these servers are not to be bothered by a test."""
+
+    def __init__(self, host: str, port: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the fetch is told."""
@@ -21,6 +31,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return Fetched("a", (), 0, 0, 0)
 
     monkeypatch.setattr(fetching, "fetch", fetch)
+    monkeypatch.setattr("inboxstats.cli.accounts.Dialled", Nobody)
     monkeypatch.setenv("INBOXSTATS_PASSWORD", "secret")
     return told
 

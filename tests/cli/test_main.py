@@ -69,8 +69,6 @@ def test_an_unknown_command_or_option_is_a_usage_error(inboxstats: Inboxstats) -
 
 
 def test_help_imports_nothing_heavy() -> None:
-    program = "import sys, inboxstats.cli; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     heavy = {
         "duckdb",
         "pandas",
@@ -83,4 +81,19 @@ def test_help_imports_nothing_heavy() -> None:
         "jinja2",
         "rich.progress",
     }
-    assert heavy & set(done.stdout.split()) == set()
+    modules = imported("--help")
+    assert heavy & modules == set()
+    assert {"inboxstats.cli.fetch", "inboxstats.cli.report"} <= modules
+
+
+def test_a_command_imports_no_other_command() -> None:
+    modules = imported("fetch", "--help")
+    assert "inboxstats.cli.fetch" in modules
+    assert {f"inboxstats.cli.{name}" for name in ("account", "bench", "demo", "report", "schedule")} & modules == set()
+
+
+def imported(*arguments: str) -> set[str]:
+    """The modules that a run has imported at its end."""
+    program = "import sys, inboxstats.cli as cli; cli.app(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())

@@ -6,7 +6,7 @@ state of the connection.
 
 import contextlib
 import imaplib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
@@ -18,13 +18,14 @@ from inboxstats.archive import MailboxState, Snapshot
 from inboxstats.archive.layout import server_uidvalidity, uid_of
 from inboxstats.archive.listing import Listing
 from inboxstats.bandwidth import Bandwidth
+from inboxstats.dialling import Dialled
 from inboxstats.errors import MailboxRefusedError, ServerRefusalError, UnreadableAnswerError
 from inboxstats.mail import Content, Mailbox, MessageKey, Part, Pieces
-from inboxstats.sources.imap import listing
+from inboxstats.sources.imap import changes, listing, states
 from inboxstats.sources.imap.connection import Connection, Security, Server
-from inboxstats.sources.imap.listing import Selected, usable_uidvalidity
 from inboxstats.sources.imap.login import Credential
 from inboxstats.sources.imap.names import LABELS, decoded
+from inboxstats.sources.imap.opened import Selected
 from inboxstats.sources.imap.pipeline import Pipeline
 
 __all__ = ["Extent", "ImapSource", "Security", "Server"]
@@ -39,17 +40,28 @@ class Extent:
 
 
 class ImapSource:
-    """The mail of one login. `bandwidth` caps the bodies of all siblings together."""
+    """The mail of one login. `bandwidth` caps the bodies of all siblings together.
 
-    def __init__(self, server: Server, credential: Credential, bandwidth: Bandwidth | None = None) -> None:
+    `dialled` is a connection to the server that is being opened already.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        credential: Credential,
+        bandwidth: Bandwidth | None = None,
+        *,
+        dialled: Dialled | None = None,
+    ) -> None:
         self._bandwidth = bandwidth
-        self._connection = Connection(server, credential)
+        self._connection = Connection(server, credential, dialled)
         self._selected: tuple[tuple[IMAPClient, int, Mailbox], Selected] | None = None
         self._enabled: tuple[IMAPClient | None, bool] = (None, False)
         self._uidvalidity = 0
         self._pipeline: Pipeline | None = None
         self._fetched: Mailbox | None = None
         self._raw_names: dict[str, bytes] = {}
+        self._told_ahead: dict[str, MailboxState] = {}
 
     def __repr__(self) -> str:
         return f"ImapSource({self._connection.server})"
@@ -59,6 +71,10 @@ class ImapSource:
         other = ImapSource(self._connection.server, self._connection.credential, self._bandwidth)
         other._raw_names = dict(self._raw_names)
         return other
+
+    def dial(self) -> None:
+        """Begin to open the connection, in a thread of its own, without a login. Never raises."""
+        self._connection.dial()
 
     def connect(self) -> None:
         """Log in, unless that is done. Raises NetworkError, CredentialsError; TLSError before a secret is sent."""
@@ -80,10 +96,16 @@ class ImapSource:
         """Wake up the thread that waits for the server; its call fails. For another thread to call. Never raises."""
         self._connection.abort()
 
-    def mailboxes(self) -> list[Mailbox]:
-        """The mailboxes that can be selected, in the server's order. Raises NetworkError."""
+    def mailboxes(self, *, expected: str | None = None) -> list[Mailbox]:
+        """The mailboxes that can be selected, in the server's order. Raises NetworkError.
+
+        `expected` is the mailbox of which `status` will be asked: that answer comes along, without a round trip.
+        """
         with self._connection.conversation("list the mailboxes") as client:
+            asked = None if expected is None else states.ask(client, expected)
             rows = client.list_folders()
+            told = None if asked is None else states.told(client, asked)
+            self._told_ahead = {expected: told} if expected and told else {}
         found = []
         self._raw_names = {}
         # Those first that are written as they should be: no broken name takes the name of one of them.
@@ -109,9 +131,11 @@ class ImapSource:
 
     def status(self, mailbox: Mailbox) -> MailboxState:
         """What the server says of a mailbox in one round trip. Raises NetworkError."""
+        if told := self._told_ahead.pop(mailbox.name, None):
+            return told
         name = self._raw(mailbox)
         with self._connection.conversation(f"tell the status of {mailbox.name!r}") as client:
-            return _state(client.folder_status(name, _status_items(client)))
+            return states.state(client.folder_status(name, states.items(client)))
 
     def extent(self, mailbox: Mailbox) -> Extent:
         """How much is in a mailbox, in one round trip. Raises NetworkError."""
@@ -135,10 +159,10 @@ class ImapSource:
             with self._connection.conversation("tell the status of the mailboxes") as client:
                 if len(mailboxes) < 2 or not client.has_capability("LIST-STATUS"):
                     return {}
-                found = listing.statuses(client, raws, " ".join(_status_items(client)))
+                found = states.of_many(client, raws, " ".join(states.items(client)))
         except (ServerRefusalError, UnreadableAnswerError):
             return {}
-        return {raws[raw]: _state(answer) for raw, answer in found.items() if raw in raws}
+        return {raws[raw]: states.state(answer) for raw, answer in found.items() if raw in raws}
 
     def listing(self, mailbox: Mailbox) -> Listing:
         """Every message with internal date, flags and size, by ascending UID. Raises NetworkError."""
@@ -156,19 +180,19 @@ class ImapSource:
         While all is listed, `early` is given messages as they come, some at a time, maybe twice. Raises NetworkError.
         """
         opened = partial(self._opened, mailbox)
-        found = listing.changed(opened, known) if known else None
+        found = changes.changed(opened, known) if known else None
         return found or listing.whole(opened, early)
 
     def are_the_same(self, mailbox: Mailbox, sample: Listing) -> bool:
         """Whether these messages have the size and the internal date that they had. Raises NetworkError."""
         with self._opened(mailbox) as (client, _):
-            return listing.are_the_same(client, sample)
+            return changes.are_the_same(client, sample)
 
     def still_there(self, mailbox: Mailbox, keys: Collection[MessageKey]) -> set[MessageKey]:
         """Which of these messages are on the server. Raises NetworkError."""
         by_uid = {uid_of(key): key for key in keys}
         with self._opened(mailbox, again=True) as (client, _):
-            return {by_uid[uid] for uid in listing.still_there(client, by_uid)}
+            return {by_uid[uid] for uid in changes.still_there(client, by_uid)}
 
     def message_ids(self, mailbox: Mailbox, keys: Collection[MessageKey]) -> dict[MessageKey, bytes]:
         """The header with the Message-ID, empty where a message has none; those that are gone are left out.
@@ -298,7 +322,7 @@ class ImapSource:
                 if throttled := self._connection.throttling(str(refused)):
                     raise throttled from refused
                 raise MailboxRefusedError(f"{mailbox.name!r} cannot be opened: {refused}.") from refused
-            state = _state(answer)
+            state = states.state(answer)
             # RFC 9051, section 2.3.1.1, wants one; where a server gives none, its UIDs are taken as they are.
             self._uidvalidity = state.uidvalidity or 0
             if client is self._enabled[0] and b"QRESYNC" in answer.get(b"ENABLED", [b""])[0].upper().split():
@@ -327,19 +351,3 @@ def _as_sent(name: bytes | int) -> bytes:
 def _is_canonical(raw: bytes) -> bool:
     """Whether a name is in modified UTF-7, as it should be."""
     return bool(imap_utf7.encode(decoded(raw)) == raw)
-
-
-def _status_items(client: IMAPClient) -> list[str]:
-    items = ["MESSAGES", "UIDNEXT", "UIDVALIDITY"]
-    return [*items, "HIGHESTMODSEQ"] if client.has_capability("CONDSTORE") else items
-
-
-def _state(answer: Mapping[bytes, Any]) -> MailboxState:
-    """What STATUS or EXAMINE said. A HIGHESTMODSEQ of 0 is none (RFC 7162, section 3.1.2)."""
-    uidnext, messages, highestmodseq = (answer.get(name) for name in (b"UIDNEXT", b"MESSAGES", b"HIGHESTMODSEQ"))
-    return MailboxState(
-        uidvalidity=usable_uidvalidity(answer.get(b"UIDVALIDITY")),
-        uidnext=uidnext if isinstance(uidnext, int) and uidnext > 0 else None,
-        messages=messages if isinstance(messages, int) else None,
-        highestmodseq=highestmodseq if isinstance(highestmodseq, int) and highestmodseq > 0 else None,
-    )

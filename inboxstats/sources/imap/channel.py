@@ -8,18 +8,18 @@ import hashlib
 import imaplib
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from inboxstats.dialling import CONNECT_TIMEOUT, Dialled, connected
 from inboxstats.errors import TLSError
 from inboxstats.sources.imap.transport import Incoming, Transport
 
 Security = Literal["tls", "starttls", "none"]
 
-CONNECT_TIMEOUT, READ_TIMEOUT = 20.0, 60.0
-"""Seconds for a connection to open and greet, and for each read afterwards."""
+READ_TIMEOUT = 60.0
+"""Seconds for each read once the server has greeted, for which it has `dialling.CONNECT_TIMEOUT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,16 @@ class Server:
 class Channel(imaplib.IMAP4):
     """imaplib's protocol over a channel of ours.
 
-    `watch` is told of the socket as soon as there is one, so that another thread can cut a connection that is still
-    being opened. Constructing it raises what `socket`, `ssl` and `imaplib` raise, and TLSError for another certificate
-    than the pinned one.
+    `dialled` is the connection, where one is being opened already. `watch` is told of the socket as soon as there is
+    one, so that another thread can cut a connection that is still being opened. Constructing it raises what `socket`,
+    `ssl` and `imaplib` raise, and TLSError for another certificate than the pinned one.
     """
 
-    def __init__(self, server: Server, *, verify: bool, watch: Callable[[socket.socket], None]) -> None:
+    def __init__(
+        self, server: Server, *, verify: bool, watch: Callable[[socket.socket], None], dialled: Dialled | None = None
+    ) -> None:
         self._server = server
+        self._dialled = dialled
         self._verify = verify
         self._watch = watch
         self._unread = b""
@@ -90,9 +93,10 @@ class Channel(imaplib.IMAP4):
         return self._transport.readline()
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
-        opened = _connected(self._server.host, self._server.port, timeout or CONNECT_TIMEOUT)
+        server, seconds = self._server, timeout or CONNECT_TIMEOUT
+        opened = self._dialled.take() if self._dialled else connected(server.host, server.port, seconds)
         self._watch(opened)
-        return self._secured(opened) if self._server.security == "tls" else opened
+        return self._secured(opened) if server.security == "tls" else opened
 
     def _secured(self, plain: socket.socket) -> ssl.SSLSocket:
         """The socket under TLS, its certificate accepted. Closes the connection where it is not."""
@@ -171,33 +175,6 @@ class Channel(imaplib.IMAP4):
     def certificate(self) -> str | None:
         """The fingerprint of the server's certificate; ``None`` without TLS."""
         return fingerprint(self.sock) if isinstance(self.sock, ssl.SSLSocket) else None
-
-
-def _connected(host: str, port: int, seconds: float) -> socket.socket:
-    """A connection to the first of the host's addresses that answers, within `seconds` for all of them together.
-
-    `socket.create_connection` takes as long for each.
-    """
-    until = time.monotonic() + seconds
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    failure: OSError = TimeoutError("no address answers")
-    for number, (family, kind, protocol, _, address) in enumerate(addresses):
-        opened = socket.socket(family, kind, protocol)
-        try:
-            opened.settimeout(max(0.1, (until - time.monotonic()) / (len(addresses) - number)))
-            opened.connect(address)
-            opened.settimeout(seconds)
-            # Else a command that is sent while another waits for its answer stays here for a round trip.
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as problem:
-            failure = problem
-            opened.close()
-        except BaseException:
-            opened.close()
-            raise
-        else:
-            return opened
-    raise failure
 
 
 @contextlib.contextmanager

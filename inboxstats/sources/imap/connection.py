@@ -15,6 +15,7 @@ from functools import partial
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import LoginError
 
+from inboxstats.dialling import CONNECT_TIMEOUT, Dialled
 from inboxstats.errors import (
     CredentialsError,
     InboxstatsError,
@@ -25,14 +26,7 @@ from inboxstats.errors import (
     UnreadableAnswerError,
 )
 from inboxstats.providers import provider_of
-from inboxstats.sources.imap.channel import (
-    CONNECT_TIMEOUT,
-    READ_TIMEOUT,
-    Channel,
-    Security,
-    Server,
-    spelled,
-)
+from inboxstats.sources.imap.channel import READ_TIMEOUT, Channel, Security, Server, spelled
 from inboxstats.sources.imap.deadline import deadline
 from inboxstats.sources.imap.login import Credential, TokenLogin, mechanism
 from inboxstats.sources.imap.throttling import throttling
@@ -62,8 +56,10 @@ class _TokenRefusedError(CredentialsError):
 class _Client(IMAPClient):  # type: ignore[misc]  # imapclient has no types
     """imapclient's commands over a channel of ours."""
 
-    def __init__(self, server: Server, *, verify: bool, watch: Callable[[socket.socket], None]) -> None:
-        self._open = partial(Channel, server, verify=verify, watch=watch)
+    def __init__(
+        self, server: Server, *, verify: bool, watch: Callable[[socket.socket], None], dialled: Dialled | None
+    ) -> None:
+        self._open = partial(Channel, server, verify=verify, watch=watch, dialled=dialled)
         is_tls = server.security == "tls"
         super().__init__(server.host, server.port, ssl=is_tls, timeout=SocketTimeout(CONNECT_TIMEOUT, READ_TIMEOUT))
 
@@ -72,11 +68,12 @@ class _Client(IMAPClient):  # type: ignore[misc]  # imapclient has no types
 
 
 class Connection:
-    """A connection, opened when first needed."""
+    """A connection, opened when first needed, out of `dialled` where it is given."""
 
-    def __init__(self, server: Server, credential: Credential) -> None:
+    def __init__(self, server: Server, credential: Credential, dialled: Dialled | None = None) -> None:
         self.server = server
         self.credential = credential
+        self._dialled = dialled
         self._secret = credential if isinstance(credential, str) else ""
         """What was said last to log in."""
         self._client: IMAPClient | None = None
@@ -86,6 +83,11 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"Connection({self.server})"
+
+    def dial(self) -> None:
+        """Begin to open the connection; `connect` goes on from there. Never raises."""
+        if self._client is None and self._dialled is None:
+            self._dialled = Dialled(self.server.host, self.server.port)
 
     def connect(self) -> None:
         """Open a verified channel and log in, unless that is done.
@@ -141,7 +143,8 @@ class Connection:
 
     def _channel(self, *, verify: bool) -> _Client:
         """A client before its login. Raises TLSError, and what goes wrong in the libraries below."""
-        client = _Client(self.server, verify=verify, watch=self._watch)
+        dialled, self._dialled = self._dialled, None
+        client = _Client(self.server, verify=verify, watch=self._watch, dialled=dialled)
         # imapclient makes imaplib format every body for its log: 4.2 times the time, 8 times the processor.
         client._imap.debug = 0  # noqa: SLF001 -- there is no public switch
         client.folder_encode = False
@@ -273,6 +276,9 @@ class Connection:
     def close(self) -> None:
         """Log out, without a round trip for the server's farewell. Never raises."""
         client, self._client = self._client, None
+        dialled, self._dialled = self._dialled, None
+        if dialled is not None:
+            dialled.close()
         if client is not None:
             with contextlib.suppress(OSError, imaplib.IMAP4.error):
                 client._imap.send(b"END LOGOUT\r\n")  # noqa: SLF001 -- imapclient's own would wait
