@@ -19,6 +19,7 @@ from inboxstats.archive.listing import Listing
 from inboxstats.errors import NetworkError, ServerRefusalError
 from inboxstats.mail import Mailbox
 from inboxstats.sources.imap import ImapSource, Server, listing
+from inboxstats.sources.imap import changes as changing
 
 INBOX = Mailbox("INBOX")
 MESSAGES = [f"Subject: {number}\r\n\r\n{'x' * number}\r\n".encode() for number in range(1, 31)]
@@ -54,7 +55,8 @@ def whole_listings(server: ScriptedServer) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "AT_ONCE", 7)
+    for module in (listing, changing):
+        monkeypatch.setattr(module, "AT_ONCE", 7)
 
 
 def test_a_mailbox_is_listed_in_windows_of_uids() -> None:
@@ -344,7 +346,7 @@ def test_a_changed_uidvalidity_or_a_lower_uidnext_or_modseq_is_listed_anew() -> 
 def test_where_much_has_changed_all_is_listed_by_windows(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, int]
 ) -> None:
-    monkeypatch.setattr(listing, "MOST_CHANGED", 3)
+    monkeypatch.setattr(changing, "MOST_CHANGED", 3)
     mailbox = box(*MESSAGES)
     with served(mailbox, QRESYNC) as (server, source):
         before = source.snapshot(INBOX)
@@ -391,3 +393,34 @@ def test_many_statuses_take_one_round_trip() -> None:
         server.on("LIST", reply("NO later"))
         assert source.statuses(mailboxes) == {}
         source.close()
+
+
+def test_the_status_of_the_mailbox_that_is_expected_comes_along_with_the_list() -> None:
+    with served(box(*MESSAGES), CONDSTORE) as (server, source):
+        assert [each.name for each in source.mailboxes(expected="INBOX")] == ["INBOX"]
+        server.log.clear()
+        ahead = source.status(INBOX)
+        assert server.log == []
+        assert source.status(INBOX) == ahead  # asked for anew
+        assert [line.split()[0] for line in server.log] == ["STATUS"]
+        assert (ahead.messages, ahead.uidnext) == (30, 31)
+
+
+@pytest.mark.parametrize(
+    "expected", ["Gone", "*", 'IN"BOX', "IN&BOX", "Entw\N{LATIN SMALL LETTER U WITH DIAERESIS}rfe"]
+)
+def test_a_mailbox_that_is_expected_but_not_there_changes_nothing(expected: str) -> None:
+    with served(box(*MESSAGES)) as (server, source):
+        assert [each.name for each in source.mailboxes(expected=expected)] == ["INBOX"]
+        assert [line for line in server.log if line.startswith("STATUS")] == [
+            'STATUS "Gone" (MESSAGES UIDNEXT UIDVALIDITY)'
+        ] * (expected == "Gone")
+        assert source.status(INBOX).messages == 30
+
+
+@pytest.mark.parametrize("answer", ["NO [LIMIT] later", "BAD what?"])
+def test_a_status_that_is_refused_ahead_is_asked_for_when_it_is_needed(answer: str) -> None:
+    with served(box(*MESSAGES)) as (server, source):
+        server.on("STATUS", reply(answer), nth=1)
+        assert [each.name for each in source.mailboxes(expected="INBOX")] == ["INBOX"]
+        assert source.status(INBOX).messages == 30

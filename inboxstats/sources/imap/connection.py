@@ -89,27 +89,34 @@ class Connection:
         if self._client is None and self._dialled is None:
             self._dialled = Dialled(self.server.host, self.server.port)
 
-    def connect(self) -> None:
+    def hang_up(self) -> None:
+        """Nobody goes on from `dial`. Another thread may call it, and nothing that is logged in is touched."""
+        dialled, self._dialled = self._dialled, None
+        if dialled is not None:
+            dialled.close()
+
+    def connect(self, before_login: Callable[[float], None] = lambda _: None) -> None:
         """Open a verified channel and log in, unless that is done.
 
-        Raises NetworkError, TLSError before anything secret is sent, CredentialsError.
+        `before_login` is told how many seconds the connection took to open. Raises NetworkError, TLSError before
+        anything secret is sent, CredentialsError.
         """
         if self._client is not None:
             return
         if isinstance(self.credential, str):
-            self._connect()
+            self._connect(before_login)
             return
         self._secret = self.credential.current()
         try:
-            self._connect()
+            self._connect(before_login)
         except _TokenRefusedError:  # it may be at its end; once
             self._secret = self.credential.renewed(self._secret)
-            self._connect()
+            self._connect(before_login)
 
-    def _connect(self) -> None:
+    def _connect(self, before_login: Callable[[float], None]) -> None:
         with deadline(LOGIN_SECONDS, self._cut) as overdue:
             try:
-                self._client = self._opened()
+                self._client = self._opened(before_login)
             except NetworkError as problem:
                 if overdue.is_set():
                     raise NetworkError(
@@ -129,10 +136,11 @@ class Connection:
         _hang_up(client)
         return None if version is None else str(version)
 
-    def _opened(self) -> IMAPClient:
+    def _opened(self, before_login: Callable[[float], None]) -> IMAPClient:
         with self._reaching():
             client = self._channel(verify=True)
         try:
+            before_login(client._imap.opening_seconds)  # noqa: SLF001 -- the Channel
             if client._imap.state == "NONAUTH":  # noqa: SLF001 -- else the greeting was PREAUTH
                 self._login(client)
             self._introduce(client)
@@ -275,10 +283,8 @@ class Connection:
 
     def close(self) -> None:
         """Log out, without a round trip for the server's farewell. Never raises."""
+        self.hang_up()
         client, self._client = self._client, None
-        dialled, self._dialled = self._dialled, None
-        if dialled is not None:
-            dialled.close()
         if client is not None:
             with contextlib.suppress(OSError, imaplib.IMAP4.error):
                 client._imap.send(b"END LOGOUT\r\n")  # noqa: SLF001 -- imapclient's own would wait
