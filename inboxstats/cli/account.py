@@ -183,6 +183,14 @@ def remove(
     if not quiet:
         mail = "" if kept is None else " Its mail is deleted." if archive_too else f" Its mail stays in {kept.path}."
         say(f"Removed {name}.{mail}")
+        if list(configuration.accounts) == [name] and _has_timer():
+            say("No account is left, and the timer still runs: inboxstats schedule remove")
+
+
+def _has_timer() -> bool:
+    from inboxstats import schedule
+
+    return schedule.find() is not None
 
 
 def _jobs(accounts: "dict[str, Account]") -> list[Job]:

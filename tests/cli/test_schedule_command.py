@@ -33,8 +33,14 @@ class Night:
         (self.tools / name).write_text(script)
         (self.tools / name).chmod(0o755)
 
-    def __call__(self, *arguments: str, zone: str = "", **environment: str) -> tuple[int, str, str]:
-        done = self._inboxstats("schedule", *arguments, TZ=zone, PATH=f"{self.tools}:/usr/bin:/bin", **environment)
+    def __call__(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        return self._run("schedule", *arguments, **environment)
+
+    def account(self, *arguments: str) -> tuple[int, str, str]:
+        return self._run("account", *arguments)
+
+    def _run(self, *arguments: str, zone: str = "", **environment: str) -> tuple[int, str, str]:
+        done = self._inboxstats(*arguments, TZ=zone, PATH=f"{self.tools}:/usr/bin:/bin", **environment)
         assert "Traceback" not in done.err
         return done.code, done.out, done.err
 
@@ -119,6 +125,15 @@ def test_systemd_is_preferred_and_replaces_cron(night: Night) -> None:
     assert night("remove")[:2] == (0, "Removed from systemd.\n")
     left = sorted(path.name for path in night.home.rglob("*") if path.is_file())
     assert left == ["config.toml", "said"]
+
+
+def test_who_removes_the_last_account_is_reminded_of_the_timer(night: Night) -> None:
+    (night.home / ".config" / "inboxstats" / "config.toml").write_text(CONFIG + CONFIG.replace("work", "home"))
+    night("install", "--at", "04:10")
+    assert night.account("remove", "home", "--yes") == (0, "Removed home.\n", "")
+    code, out, err = night.account("remove", "work", "--yes")
+    assert (code, err) == (0, "")
+    assert out.endswith("Removed work.\nNo account is left, and the timer still runs: inboxstats schedule remove\n")
 
 
 def test_a_kind_that_does_not_answer_and_a_config_without_accounts_are_refused(night: Night) -> None:
