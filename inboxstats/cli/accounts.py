@@ -84,12 +84,16 @@ def fingerprint_option(text: str | None) -> str | None:
         raise UsageError(f"--tls-fingerprint: {problem}.") from problem
 
 
-def declared_jobs(config: "Config", wanted: list[str], path: Path) -> list[Job]:
-    """The accounts of config.toml (at `path`) that are wanted, or all. Raises UsageError."""
+A_SERVER = "; or give --host and --user"
+
+
+def declared_jobs(config: "Config", wanted: list[str], path: Path, *, instead: str = "") -> list[Job]:
+    """The accounts of config.toml (at `path`) that are wanted, or all. Raises UsageError.
+
+    instead -- what else a command takes, where there is no account
+    """
     if not config.accounts:
-        raise UsageError(
-            f"There is no account. `inboxstats account add` writes one into {path}; or give --host and --user."
-        )
+        raise UsageError(f"There is no account. `inboxstats account add` writes one into {path}{instead}.")
     if unknown := [name for name in wanted if name not in config.accounts]:
         raise UsageError(f"{path} has no account {unknown[0]!r}. There are: {', '.join(config.accounts)}.")
     names = list(dict.fromkeys(wanted)) or list(config.accounts)

@@ -12,6 +12,7 @@ import typer
 
 from inboxstats.abreast import Stop, abreast
 from inboxstats.cli.accounts import (
+    A_SERVER,
     Job,
     adhoc_job,
     declared_jobs,
@@ -142,7 +143,7 @@ def fetch(
     adhoc = adhoc_job(host, port, user, security, password_command, tls_fingerprint)
     if adhoc and accounts:
         raise UsageError(f"Give either accounts of config.toml ({', '.join(accounts)}) or --host, not both.")
-    jobs = [adhoc] if adhoc else declared_jobs(configuration, accounts or [], config_path(config))
+    jobs = [adhoc] if adhoc else declared_jobs(configuration, accounts or [], config_path(config), instead=A_SERVER)
     for job in jobs:
         refuse_plain_text(job, insecure=insecure)
     settings = FetchSettings(

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +30,7 @@ from inboxstats.cli.options import (
 from inboxstats.cli.output import complain, say, say_json, say_lines, set_up_logging, shows_progress
 from inboxstats.cli.report import DEFAULT_OUT
 from inboxstats.cli.storage import opened_archive
+from inboxstats.errors import ArchiveBusyError, InboxstatsError, UsageError
 
 if TYPE_CHECKING:  # pandas, which takes half a second
     from inboxstats.archive import Archive
@@ -74,8 +77,6 @@ def nightly(
     set_up_logging(verbose)
     configuration = read_config(config)
     jobs = {job.name: job for job in declared_jobs(configuration, [], config_path(config))}
-    for job in jobs.values():
-        refuse_plain_text(job, insecure=False)
     settings = FetchSettings(
         bandwidth=bandwidth_cap(None, configuration),
         bar=shows_progress(quiet=quiet or json or verbose > 0, no_progress=no_progress),
@@ -88,10 +89,12 @@ def nightly(
             return "nothing"
         return deliver(findings, configuration.digest, warn=complain)
 
+    place = archive_path(archive, configuration)
     level = logging.DEBUG if verbose > 1 else logging.INFO
     with (
+        _refusal_noted(place),
         log.logging_to(log.log_path(), level, alone=not verbose),
-        opened_archive(archive_path(archive, configuration), fsync=True, wait=wait, dry_run=False) as opened,
+        opened_archive(place, fsync=True, wait=wait, dry_run=False) as opened,
     ):
         night = _night(opened, tuple(jobs), configuration, retries)
 
@@ -104,6 +107,21 @@ def nightly(
     else:
         _tell(done, None if findings and findings.is_nothing and only_when_something else findings, quiet=quiet)
     raise typer.Exit(done.exit_code or 0)
+
+
+@contextmanager
+def _refusal_noted(archive: Path) -> Iterator[None]:
+    """A night that cannot begin is no night that was not asked for; another run's, it is."""
+    began = datetime.now(UTC)
+    try:
+        yield
+    except ArchiveBusyError:
+        raise
+    except InboxstatsError as problem:
+        from inboxstats.nightly.run import note_refusal
+
+        note_refusal(archive, problem, began)
+        raise
 
 
 def _night(archive: "Archive", accounts: tuple[str, ...], config: "Config", retries: int) -> "Night":
@@ -126,7 +144,15 @@ def _night(archive: "Archive", accounts: tuple[str, ...], config: "Config", retr
 def _fetched(archive: "Archive", jobs: list[Job], settings: FetchSettings) -> Iterator["AccountRun"]:
     from inboxstats.nightly.record import AccountRun
 
-    for _, row in fetch_accounts(archive, jobs, settings):
+    allowed = []
+    for job in jobs:
+        try:
+            refuse_plain_text(job, insecure=False)
+            allowed.append(job)
+        except UsageError as problem:
+            complain(f"{job.name}: {problem}")
+            yield AccountRun(job.name, problem.exit_code, error=str(problem))
+    for _, row in fetch_accounts(archive, allowed, settings):
         tell_fetched(row, settings)
         yield AccountRun(
             account=row["account"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inboxstats.cli.accounts import Job, adhoc_job, declared_jobs, owner_of, refuse_plain_text, source_of
+from inboxstats.cli.accounts import A_SERVER, Job, adhoc_job, declared_jobs, owner_of, refuse_plain_text, source_of
 from inboxstats.cli.options import (
     ArchiveFolder,
     ConfigFile,
@@ -157,7 +157,7 @@ def _jobs(adhoc: Job | None, config: "Config", names: list[str], path: Path) -> 
     """How to log in for each account. Raises UsageError for one of which that is not known."""
     if adhoc:
         return {adhoc.name: adhoc}
-    return {job.name: job for job in declared_jobs(config, names, path)}
+    return {job.name: job for job in declared_jobs(config, names, path, instead=A_SERVER)}
 
 
 def _verify_one(archive: "Archive", name: str, job: Job | None, settings: _Settings) -> dict[str, Any]:

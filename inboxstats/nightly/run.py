@@ -91,6 +91,22 @@ def run(
     return progress.run, told
 
 
+def note_refusal(archive: Path, problem: InboxstatsError, began: datetime) -> None:
+    """What kept a night from its beginning is the run of that night: `status` shows it, and `status --tell` tells it.
+
+    Nothing is noted twice: a night that began has noted its end itself.
+    """
+    path = record_path(archive)
+    record = read_record(path, archive)
+    if record.last is not None and record.last.started >= began.replace(microsecond=0):
+        return
+    refused = Run(began, datetime.now(UTC), problem.exit_code, troubles=(str(problem),))
+    try:
+        write_record(path, record.begin(refused))
+    except StorageError as another:
+        _LOG.error("%s", another)
+
+
 class _Progress:
     """The record on the disk, which follows the run step by step.
 

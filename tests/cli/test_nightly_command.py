@@ -172,6 +172,38 @@ def test_another_run_that_holds_the_archive_ends_it_with_7_and_no_record(home: H
     assert list((home.home / ".local" / "state" / "inboxstats").glob("*.json")) == []
 
 
+def test_a_night_that_cannot_begin_is_told_by_status(home: Home) -> None:
+    assert home("fetch", "--quiet").code == 0
+    (home.archive() / "archive.toml").write_text("format = 99\n")
+    done = home("nightly", "--quiet")
+    assert (done.code, done.out, "has format 99" in done.err) == (8, "", True)
+    status = home("status", "--tell")
+    assert status.code == 3
+    assert ", failed: the archive is damaged (8).\n" in status.out
+    assert (
+        f"  ! {home.archive()} has format 99, this program knows up to 1. Install a newer inboxstats.\n" in status.out
+    )
+    (told,) = home.digests()
+    assert "ended early (failed: the archive is damaged (8)) and could not tell it itself" in told.replace("=\r\n", "")
+    (home.archive() / "archive.toml").unlink()
+    again = home("nightly", "--quiet", "--archive", str(home.home / "another"))
+    assert again.code == 0, again
+
+
+def test_an_account_that_would_show_its_password_stops_no_other(home: Home, greenmail: GreenMail) -> None:
+    greenmail.deliver([message(1, "Ann <ann@example.com>", home.me.user, "Lunch?")], home.me)
+    shown = home.account("shown").replace(f'host = "{home.me.host}"', 'host = "imap.example.org"')
+    home.write(shown + home.account("work"))
+    done = home("nightly", "--json")
+    told = json.loads(done.out)
+    assert [(each["account"], each["exit_code"], each["stored"]) for each in told["accounts"]] == [
+        *(("shown", 2, 0), ("work", 0, 1)),
+    ]
+    assert done.code == 2
+    assert "shown: " in done.err
+    assert "for everyone to read" in done.err
+
+
 def test_a_digest_can_be_sent_by_hand_and_says_what_is_missing(home: Home, greenmail: GreenMail) -> None:
     greenmail.deliver([message(1, "Ann <ann@example.com>", home.me.user, "Lunch?")], home.me)
     assert home("fetch", "--quiet").code == 0
