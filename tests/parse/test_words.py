@@ -1,5 +1,5 @@
 import re
-from itertools import chain
+from itertools import chain, groupby
 
 import pytest
 from corpora import Corpora
@@ -110,6 +110,18 @@ def test_a_letter_beyond_ascii_changes_nothing_about_the_words_beside_it(text: s
     alone, beside = (list(chain(*_tokens(each))) for each in (text, f"{text} \u00e9"))
 
     assert beside == [*alone, "\u00e9"]
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "cp1252", "cp1251", "cp1250"])
+@given(data=st.data())
+def test_text_of_one_byte_a_letter_has_the_words_that_it_has_beside_a_letter_of_no_such_charset(
+    charset: str, data: st.DataObject
+) -> None:
+    text = data.draw(st.text(st.characters(codec=charset), max_size=60))
+
+    alone, beside = ([word for word, _ in groupby(chain(*_tokens(each)))] for each in (f"{text} x", f"{text} x \u0e01"))
+
+    assert beside == [*alone, "\u0e01"]  # of breaks side by side there may be more or fewer
 
 
 def test_chinese_becomes_pairs_of_characters_and_no_giant_words() -> None:
