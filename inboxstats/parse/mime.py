@@ -202,7 +202,10 @@ _UUENCODE = (b"x-uuencode", b"uuencode", b"x-uue", b"uue")
 
 
 def content(data: bytes, leaf: Leaf) -> bytes:
-    """A leaf's body without its transfer encoding. Line ends of what is not base64 are LF."""
+    """A leaf's body without its transfer encoding. Line ends of what is not base64 are LF.
+
+    uuencode can make 63 bytes of one: what would be longer than the body as it was sent is left out.
+    """
     encoding = leaf.encoding()
     if encoding == b"base64":
         letters = _before_padding(data, leaf)
@@ -213,12 +216,15 @@ def content(data: bytes, leaf: Leaf) -> bytes:
     raw = raw.replace(b"\r\n", b"\n")
     if encoding == b"quoted-printable":
         return binascii.a2b_qp(raw)
-    return _uudecoded(raw) if encoding in _UUENCODE else raw
+    return _joined(_uudecoded(raw), most=len(raw)) if encoding in _UUENCODE else raw
 
 
 def decoded_size(data: bytes, leaf: Leaf) -> int:
-    """``len(content(data, leaf))``, without decoding base64: a third of the time."""
-    if leaf.encoding() != b"base64":
+    """How many bytes a leaf's body has without its transfer encoding. base64 is not decoded: a third of the time."""
+    encoding = leaf.encoding()
+    if encoding in _UUENCODE:
+        return sum(map(len, _uudecoded(data[leaf.start : leaf.end])))
+    if encoding != b"base64":
         return len(content(data, leaf))
     letters = _before_padding(data, leaf)
     return (len(letters) - len(letters.translate(None, BASE64_LETTERS))) * 3 // 4
@@ -229,23 +235,33 @@ def _before_padding(data: bytes, leaf: Leaf) -> bytes:
     return data[leaf.start : leaf.end if padding < 0 else padding]
 
 
-def _uudecoded(raw: bytes) -> bytes:
-    # Line by line into one array: millions of short lines as a list would take a gigabyte.
-    begun, decoded = False, bytearray()
+def _uudecoded(raw: bytes) -> Iterator[bytes]:
+    """What each line gives. Its first character tells how much, also where nothing follows: then it is zeros."""
+    begun = False
     for line in io.BytesIO(raw):
-        line = line.removesuffix(b"\n")
+        line = line.rstrip(b"\r\n")
         if not begun:
             begun = line.startswith(b"begin ")
         elif line.rstrip() == b"end":
             break
         elif line:
-            # The first character tells the length. Encoders pad the line beyond it, and servers trim it below.
+            # Encoders pad the line beyond its length, and servers trim it below.
             length = (((line[0] - 32) & 63) * 4 + 5) // 3 + 1
             try:
-                decoded += binascii.a2b_uu(line[:length].ljust(length))
+                yield binascii.a2b_uu(line[:length].ljust(length))
             except binascii.Error:
                 break
-    return bytes(decoded)
+
+
+def _joined(pieces: Iterator[bytes], most: int) -> bytes:
+    """The pieces, as far as they are no longer than `most` bytes."""
+    # In one array: millions of short pieces as a list would take a gigabyte.
+    joined = bytearray()
+    for piece in pieces:
+        if len(joined) + len(piece) > most:
+            break
+        joined += piece
+    return bytes(joined)
 
 
 def attachments(data: bytes, leaves: tuple[Leaf, ...]) -> Iterator[Attachment]:

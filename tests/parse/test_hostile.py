@@ -1,6 +1,7 @@
 """No input raises, none takes more than linear time, none makes more of a message than the limits allow."""
 
 import time
+import tracemalloc
 from collections.abc import Callable
 from itertools import islice, product
 
@@ -149,6 +150,22 @@ def test_no_header_field_takes_more_than_linear_time(field: bytes) -> None:
 def test_no_body_takes_more_than_linear_time(opening: bytes) -> None:
     for bait in (*BAITS, *BODY_BAITS):
         assert_linear(lambda size, it=bait: opening + it * (size // len(it)), 20_000)
+
+
+@pytest.mark.parametrize("kind", ["application/pdf; name=plan.pdf", "text/plain"])
+def test_uuencode_that_promises_much_takes_no_more_memory_than_it_is_long(kind: str) -> None:
+    lines = 100_000
+    data = f"Content-Type: {kind}\nContent-Transfer-Encoding: x-uuencode\n\nbegin 644 c\n".encode() + b"_\n" * lines
+
+    tracemalloc.start()
+    try:
+        message = parse(data)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 6 * len(data)  # decoded whole it would be 30 times as long
+    assert [part.size for part in message.attachments] == ([63 * lines] if "name" in kind else [])
 
 
 def nested(depth: int) -> bytes:
