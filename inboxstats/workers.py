@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, count, islice
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -28,8 +28,11 @@ Params = ParamSpec("Params")
 
 Engine = Literal["processes", "threads", "serial"]
 
-BATCH = 50
-"""Items a batch: enough to make the way between processes cheap, few enough to share the end of the work out evenly."""
+BATCH = 100
+"""Items a batch at most: enough to make the way between processes cheap, few enough to share out the end evenly."""
+
+_FIRST_BATCH = 25
+"""Items of each worker's first batch, to share out evenly what a night has brought; each later one has as many more."""
 
 _FORKSERVER = "forkserver"
 _SOCKET_NAME, _LONGEST_SOCKET_PATH = len("/pymp-xxxxxxxx/listener-xxxxxxxx"), 91
@@ -114,8 +117,7 @@ def run(
 
     A thread cannot be killed: with the engines threads and serial there is no deadline, and a death is the program's.
     """
-    left = iter(items)
-    batches = iter(lambda: list(islice(left, BATCH)), [])
+    batches = _batches(items, workers)
     pool = executor(engine, workers)
     running: dict[Future[Sequence[Result]], list[Item]] = {}
     try:
@@ -144,6 +146,15 @@ def run(
                 pool = executor(engine, workers)
     finally:
         _end(pool)
+
+
+def _batches(items: Iterable[Item], workers: int) -> Iterator[list[Item]]:
+    left = iter(items)
+    for number in count():
+        batch = list(islice(left, min(BATCH, _FIRST_BATCH * (1 + number // workers))))
+        if not batch:
+            return
+        yield batch
 
 
 def together(

@@ -122,6 +122,17 @@ def test_an_exception_reaches_the_caller(engine: Engine) -> None:
         list(workers.run(failing, range(3), engine=engine, workers=2))
 
 
+def test_the_first_batches_are_small_so_that_every_worker_has_some_of_little_work() -> None:
+    sizes = []
+
+    def noted(numbers: Sequence[int]) -> Sequence[int]:
+        sizes.append(len(numbers))
+        return numbers
+
+    list(workers.run(noted, range(2 * (25 + 50 + 75) + BATCH + 3), engine="serial", workers=2))
+    assert sizes == [25, 25, 50, 50, 75, 75, BATCH, 3]
+
+
 def test_processes_are_processes_and_none_is_left_behind() -> None:
     pids = set(dict(workers.run(process_ids, range(BATCH * 20), engine="processes", workers=2)).values())
     assert 1 <= len(pids) <= 2
