@@ -1,11 +1,13 @@
 """Checks of an account: its secret, the channel, the login, and how much is in its mailboxes."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from inboxstats.checks import Check, failed
 from inboxstats.credentials import Way
-from inboxstats.errors import InboxstatsError
+from inboxstats.errors import InboxstatsError, ServerRefusalError, UnreadableAnswerError
 from inboxstats.fetch import chosen
 from inboxstats.globs import matches
 from inboxstats.mail import Mailbox
@@ -19,6 +21,10 @@ WAYS: dict[Way, str] = {
     "prompt": "the terminal",
 }
 """Where a secret comes from, in words."""
+
+
+MEASURING = 10.0
+"""Seconds after which no more mailboxes are measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +49,22 @@ class Account:
     login: Callable[[], tuple[ImapSource, Way]]
 
 
-def survey(source: ImapSource, patterns: Sequence[str]) -> list[Sized]:
-    """Every mailbox of the server, in its order, with what is in it: a round trip each. Raises NetworkError."""
-    return [
+def survey(source: ImapSource, patterns: Sequence[str], *, clock: Callable[[], float] = time.monotonic) -> list[Sized]:
+    """Every mailbox of the server, in its order, with what is in it: a round trip each. Raises NetworkError.
+
+    Where a server tells no sizes, as Gmail's does not, those of messages are added up, as far as MEASURING allows.
+    """
+    found = [
         Sized(box, source.extent(box), any(matches(box.name, pattern) for pattern in patterns))
         for box in source.mailboxes()
     ]
+    end = clock() + MEASURING
+    measured: dict[str, Sized] = {}
+    for each in sorted(found, key=lambda each: not each.is_wanted):
+        if each.extent.size is None and clock() < end:
+            with suppress(ServerRefusalError, UnreadableAnswerError):  # then it stays unknown
+                measured[each.mailbox.name] = replace(each, extent=source.measured(each.mailbox))
+    return [measured.get(each.mailbox.name, each) for each in found]
 
 
 def total(sized: Sequence[Sized]) -> Extent:
@@ -57,7 +73,9 @@ def total(sized: Sequence[Sized]) -> Extent:
     sizes = [extent.size for extent in wanted]
     known = [size for size in sizes if size is not None]
     return Extent(
-        sum(extent.messages or 0 for extent in wanted), sum(known) if len(known) == len(sizes) and sizes else None
+        sum(extent.messages or 0 for extent in wanted),
+        sum(known) if len(known) == len(sizes) and sizes else None,
+        any(extent.is_estimate for extent in wanted),
     )
 
 
@@ -111,6 +129,6 @@ def _logged_in(account: Account, source: ImapSource, keep: Callable[[list[Sized]
     keep(sized)
     wanted = sum(each.is_wanted for each in sized)
     extent = total(sized)
-    size = "" if extent.size is None else f", {extent.size / 1e6:,.1f} MB"
+    size = "" if extent.size is None else f", {'about ' * extent.is_estimate}{extent.size / 1e6:,.1f} MB"
     says = f"{wanted} of {len(sized)} are fetched: {extent.messages or 0:,} messages{size}"
     yield Check("mailboxes", "ok", says, account=account.name)

@@ -242,6 +242,7 @@ def _source(job: Job, password: str) -> "ImapSource":
 
 def _with_mailboxes(job: Job, sized: "tuple[Sized, ...]", *, said: bool, silent: bool) -> Job:
     """The account with the mailboxes that a person chooses from the list. Raises UsageError for others."""
+    from inboxstats.checks.account import total
     from inboxstats.cli.checks import sizes
     from inboxstats.fetch import chosen
 
@@ -253,12 +254,11 @@ def _with_mailboxes(job: Job, sized: "tuple[Sized, ...]", *, said: bool, silent:
         answer = ask("Which of them to fetch, with commas between (* is all)", option="--mailbox", default="INBOX")
         patterns = tuple(part.strip() for part in answer.split(",") if part.strip())
     wanted = {box.name for box in chosen(there, patterns)}
-    extents = [each.extent for each in sized if each.mailbox.name in wanted]
+    extent = total([replace(each, is_wanted=each.mailbox.name in wanted) for each in sized])
     if not silent:
-        known = [extent.size for extent in extents if extent.size is not None]
-        size = f" ({megabytes(sum(known))})" if len(known) == len(extents) else ""
-        messages = sum(extent.messages or 0 for extent in extents)
-        say(f"To fetch: {counted(messages, 'message')}{size} in {counted(len(wanted), 'mailbox', 'mailboxes')}.")
+        size = "" if extent.size is None else f" ({'about ' * extent.is_estimate}{megabytes(extent.size)})"
+        messages = counted(extent.messages or 0, "message")
+        say(f"To fetch: {messages}{size} in {counted(len(wanted), 'mailbox', 'mailboxes')}.")
     return replace(job, account=job.account.model_copy(update={"mailboxes": patterns}))
 
 
@@ -291,6 +291,7 @@ def _row(job: Job, place: Place, done: _LoggedIn) -> dict[str, Any]:
                 "name": each.mailbox.name,
                 "messages": each.extent.messages,
                 "bytes": each.extent.size,
+                "is_estimate": each.extent.is_estimate,
                 "fetched": any(matches(each.mailbox.name, pattern) for pattern in patterns),
             }
             for each in done.sized

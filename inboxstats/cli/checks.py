@@ -101,7 +101,7 @@ def sizes(sized: "list[Sized]") -> None:
         table.add_row(
             visible(each.mailbox.name),
             "?" if messages is None else f"{messages:,}",
-            "?" if size is None else f"{size / 1e6:,.1f}",
+            "?" if size is None else f"{'~' * each.extent.is_estimate}{size / 1e6:,.1f}",
         )
     with stdout_errors():
         console().print(table)

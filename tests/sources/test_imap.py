@@ -85,7 +85,19 @@ def test_a_server_without_status_size_tells_the_messages_alone(greenmail: GreenM
     greenmail.deliver(MESSAGES[:2], greenmail_user)
     opened = source(greenmail_user)
     assert opened.extent(INBOX) == Extent(2, None)
+    size = opened.measured(INBOX).size
+    assert opened.measured(INBOX) == Extent(2, sum(opened.listing(INBOX).sizes))
+    assert size
     opened.close()
+
+
+def test_the_size_of_many_messages_is_that_of_a_sample(filled: ImapSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = sum(map(len, MESSAGES))
+    assert filled.measured(INBOX) == Extent(7, every)
+    monkeypatch.setattr(imap.sizes, "AT_ONCE", 3)
+    monkeypatch.setattr(imap.sizes, "SEARCHED_AT_ONCE", 3)
+    first, middle, last = (len(MESSAGES[place]) for place in (0, 3, 6))
+    assert filled.measured(INBOX) == Extent(7, round((first + middle + last) / 3 * 7), is_estimate=True)
 
 
 @pytest.mark.parametrize(("security", "expected"), [("tls", "TLSv1.3"), ("starttls", "TLSv1.3"), ("none", None)])

@@ -7,7 +7,6 @@ state of the connection.
 import contextlib
 import imaplib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
 from typing import Any
@@ -27,16 +26,9 @@ from inboxstats.sources.imap.login import Credential
 from inboxstats.sources.imap.names import LABELS, decoded
 from inboxstats.sources.imap.opened import Selected
 from inboxstats.sources.imap.pipeline import Pipeline
+from inboxstats.sources.imap.sizes import Extent, measured
 
 __all__ = ["Extent", "ImapSource", "Security", "Server"]
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How much is in a mailbox: messages, and their bytes, where the server tells."""
-
-    messages: int | None
-    size: int | None
 
 
 class ImapSource:
@@ -155,6 +147,11 @@ class ImapSource:
         return Extent(
             messages if isinstance(messages, int) else None, size if has_size and isinstance(size, int) else None
         )
+
+    def measured(self, mailbox: Mailbox) -> Extent:
+        """How much is in a mailbox, where `extent` tells no size: some round trips. Raises NetworkError."""
+        with self._opened(mailbox, again=True) as (client, selected):
+            return measured(client, selected.exists)
 
     def statuses(self, mailboxes: Sequence[Mailbox]) -> dict[str, MailboxState]:
         """What the server says of mailboxes, by name, as far as it tells of many at once. Raises NetworkError."""
