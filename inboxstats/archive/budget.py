@@ -14,6 +14,7 @@ from pathlib import Path
 
 from inboxstats.archive.files import write_state
 from inboxstats.errors import NetworkError
+from inboxstats.turns import waiting
 
 NAME = ".budget.json"
 """Hidden, as no mailbox's folder is."""
@@ -54,12 +55,15 @@ class DailyBudget:
         with self._lock:
             self._turn_the_page()
             self.used += size
-            if self.used - self._noted >= NOTED_BYTES:
-                self._write()
+            is_due = self.used - self._noted >= NOTED_BYTES
+        if is_due:
+            self.note()
 
     def note(self) -> None:
         """Write down what came. Raises StorageError."""
-        with self._lock:
+        # The turn is given away first: an fsync under the lock would wait for it to come back, while the thread that
+        # has it waits for the lock.
+        with waiting(), self._lock:
             if self.used != self._noted:
                 self._write()
 

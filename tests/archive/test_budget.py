@@ -1,12 +1,15 @@
 """The bytes of a day: counted over runs, begun anew at midnight UTC."""
 
 import json
+import os
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from inboxstats.archive.budget import NAME, NOTED_BYTES, DailyBudget
+from inboxstats.turns import Turn
 
 
 class Now:
@@ -56,6 +59,37 @@ def test_the_count_is_written_down_on_the_way(tmp_path: Path, now: Now) -> None:
     running = budget(tmp_path, now)
     running.count(NOTED_BYTES)
     assert budget(tmp_path, now).used == NOTED_BYTES
+
+
+def test_a_thread_that_writes_the_count_down_keeps_no_other_from_its_turn_nor_itself(
+    tmp_path: Path, now: Now, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, syncing, counts = os.fsync, threading.Event(), threading.Event()
+
+    def slow(descriptor: int) -> None:
+        syncing.set()
+        assert counts.wait(20)
+        fsync(descriptor)
+
+    def write() -> None:
+        with Turn():
+            running.count(NOTED_BYTES)
+
+    def count() -> None:
+        assert syncing.wait(20)
+        with Turn():
+            counts.set()
+            running.count(1)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    running = DailyBudget(tmp_path, 1000, fsync=True, now=now)
+    threads = [threading.Thread(target=work, daemon=True) for work in (write, count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads), "each waits for what the other holds"
+    assert running.used == NOTED_BYTES + 1
 
 
 def test_nothing_is_written_where_nothing_came(tmp_path: Path, now: Now) -> None:
