@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from inboxstats.cli.asking import confirm, is_anybody_there
+from inboxstats.cli.asking import ask, confirm, is_anybody_there
 from inboxstats.cli.output import complain
 from inboxstats.errors import InboxstatsError, NetworkError, TLSError, UsageError
 
@@ -64,7 +64,13 @@ def placed(address: str, given: Given, *, silent: bool, no_login: bool) -> Place
     found = list(_found(address, given.dns))
     guessed = [each for each in found if each.how == "name"]
     if guessed:
-        return _first_that_answers(address, [_place(each, given) for each in guessed], silent=silent)
+        try:
+            return _first_that_answers(address, [_place(each, given) for each in guessed], silent=silent)
+        except NetworkError as problem:
+            if not is_anybody_there():
+                raise
+            complain(str(problem))
+        return placed(address, _asked(address, given), silent=silent, no_login=no_login)
     for candidate in found:
         _confirm(address, candidate)
         if no_login:
@@ -76,6 +82,14 @@ def placed(address: str, given: Given, *, silent: bool, no_login: bool) -> Place
                 raise
             complain(str(problem))
     raise AssertionError("unreachable: there is always a candidate, and the last one returns or raises")
+
+
+def _asked(address: str, given: Given) -> Given:
+    """The server that a person names; a provider's help pages have it. Raises UsageError."""
+    answer = ask(f"IMAP server of {address.rpartition('@')[2]}, as its help pages name it", option="--host")
+    host, _, port = answer.rpartition(":")
+    has_port = host and port.isdecimal() and 0 < int(port) < 65_536
+    return replace(given, host=host, port=int(port)) if has_port else replace(given, host=answer)
 
 
 def _confirm(address: str, candidate: "Candidate") -> None:

@@ -225,6 +225,26 @@ def test_a_domain_without_any_server_is_said(inboxstats: Inboxstats) -> None:
     assert {kind for _, kind in asked} == {"SRV", "MX"}
 
 
+def test_a_person_names_the_server_that_is_not_found(
+    inboxstats: Inboxstats, dovecot: Dovecot, user: Login, certificates: Certificates
+) -> None:
+    answers = [
+        ("IMAP server of nowhere.invalid, as its help pages name it: ", f"localhost:{dovecot.tls_port}"),
+        ("[INBOX]: ", ""),
+    ]
+    with dns_server({}) as (dns, _):
+        done, unasked = inboxstats.at_terminal(
+            *("account", "add", "me@nowhere.invalid", "--dns", dns, "--user", user.user),
+            *("--password-command", f"echo {CANARY}"),
+            answers=answers,
+            SSL_CERT_FILE=str(certificates.ca_file),
+        )
+    assert (done.code, unasked) == (0, []), done
+    assert "Check the address and the network, or name its server" in done.err
+    server = {"host": "localhost", "port": dovecot.tls_port, "user": user.user}
+    assert written(inboxstats) == {"me@nowhere.invalid": {**server, "password_command": ["echo", CANARY]}}
+
+
 def test_a_login_that_fails_writes_nothing(inboxstats: Inboxstats, user: Login) -> None:
     done = inboxstats("account", "add", user.user, *where(user), password="wrong")
     one_sentence(done, 4, "refuses the login")
