@@ -4,29 +4,35 @@
     make bench BENCH='--quick'                a glance: small mailbox, one round
     benchmarks/fetch.py --links loopback,40ms --rounds 7 --only ours,limit,mbsync
     benchmarks/fetch.py --write               puts the tables into RESULTS.md
+    benchmarks/fetch.py --at 40ms=10.0.0.2:143 --at 100ms=10.0.0.3:143 --through 'ip netns exec far'
+                                              over links of the kernel's own, which this program cannot make
 
 Whole programs are measured, start-up included, in turn: never all of one and then all of the other. Only ratios travel
 from machine to machine, so each is the median of the rounds' own ratios, and stands beside their range. A contender
 whose number of messages is wrong ends the run. Ours has its password from a command, as mbsync has it from its file.
-Wants Dovecot 2.3; mbsync takes part where it is installed.
+Wants Dovecot 2.3, or with --at a server with a user "bench", whose password is "bench", and whose INBOX has --messages
+messages; mbsync takes part where it is installed.
 """
 
 import argparse
 import json
 import os
+import re
+import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))  # the tests' Dovecot
 
+from contenders import PASSWORD, USER, Contender, Place, contenders
 from corpus import messages
 from results import machine, write_results
 from servers.certificates import make_certificates
@@ -34,7 +40,6 @@ from servers.dovecot import Dovecot, dovecot_server
 from servers.process import UnavailableError, free_ports, greets, running
 from servers.raw import Login
 
-USER = PASSWORD = "bench"
 LINKS: Mapping[str, tuple[float, float | None]] = {
     "loopback": (0, None),
     "40ms": (40, None),
@@ -44,7 +49,7 @@ LINKS: Mapping[str, tuple[float, float | None]] = {
 """Round trip in ms, and bytes a second on a connection."""
 
 SLOW_SECONDS = 15.0
-"""A contender that took longer in the first round is left out of all others but the second."""
+"""A contender that took longer is not asked again: what takes five times as long needs no second digit."""
 
 # A process takes over the peak of the one that starts it: this one is small.
 _MEASURE = """
@@ -56,23 +61,6 @@ used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps([done.returncode, done.stderr.decode(errors="replace")[-2000:], wall, used.ru_utime, used.ru_stime,
                   used.ru_maxrss]))
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A server at the end of a link, and an empty folder for what comes from there."""
-
-    port: int
-    folder: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A program; `most` messages of the mailbox where all would take hours: its time is then scaled."""
-
-    name: str
-    command: Callable[[Place, int | None], Sequence[str]]
-    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,68 +77,9 @@ class Run:
     messages: int
 
 
-def _ours(place: Place, _: int | None) -> Sequence[str]:
-    secret = place.folder / "password"
-    secret.write_text(PASSWORD)
-    return [
-        *(sys.executable, "-m", "inboxstats", "fetch", "--host", "127.0.0.1", "--port", str(place.port)),
-        *(
-            "--user",
-            USER,
-            "--security",
-            "none",
-            "--password-command",
-            f"cat {secret}",
-            "--archive",
-            str(place.folder / "archive"),
-            "--threads",
-            "10",
-        ),
-        *("--quiet", "--no-progress"),
-    ]
-
-
-def _script(path: str) -> Callable[[Place, int | None], Sequence[str]]:
-    def command(place: Place, most: int | None) -> Sequence[str]:
-        which = [sys.executable, str(HERE / path), "127.0.0.1", str(place.port), USER, PASSWORD, str(place.folder)]
-        return which if most is None else [*which, str(most)]
-
-    return command
-
-
-def _mbsync(extra: str) -> Callable[[Place, int | None], Sequence[str]]:
-    def command(place: Place, _: int | None) -> Sequence[str]:
-        config = place.folder / "mbsyncrc"
-        mail = place.folder / "mail"
-        mail.mkdir()
-        config.write_text(
-            f"FSync no\nIMAPAccount a\nHost 127.0.0.1\nPort {place.port}\nUser {USER}\nPass {PASSWORD}\n"
-            f"SSLType None\nAuthMechs LOGIN\n{extra}\nIMAPStore far\nAccount a\n\nMaildirStore near\nPath {mail}/\n"
-            f"Inbox {mail}/INBOX\n\nChannel c\nFar :far:\nNear :near:\nPatterns INBOX\nSync Pull\nCreate Near\n"
-            "SyncState *\n"
-        )
-        return ["mbsync", "-c", str(config), "c"]
-
-    return command
-
-
-def contenders(count: int) -> list[Contender]:
-    """Who takes part."""
-    found = [
-        Contender("ours", _ours),
-        Contender("limit", _script("limit.py")),
-        Contender("ten threads", _script("article/ten_threads.py")),
-        Contender("one by one", _script("article/one_by_one.py"), most=min(count, 200)),
-    ]
-    if shutil.which("mbsync"):
-        found.append(Contender("mbsync", _mbsync("DisableExtension COMPRESS=DEFLATE\n")))
-        found.append(Contender("mbsync, compressed", _mbsync("")))
-    return found
-
-
 def measure(contender: Contender, place: Place, *, link: str, turn: int, count: int) -> Run:
     """Run a contender once. Exits where it fails or leaves messages out."""
-    command = contender.command(place, contender.most)
+    command = [*place.through, *contender.command(place, contender.most)]
     home = {"HOME": str(place.folder), "XDG_CONFIG_HOME": str(place.folder)}
     told = subprocess.run(
         [sys.executable, "-I", "-S", "-c", _MEASURE, *command],
@@ -193,19 +122,19 @@ def link(name: str, port: int, log: Path) -> Iterator[int]:
         yield near
 
 
-def rounds(chosen: Sequence[Contender], port: int, folder: Path, *, name: str, turns: int, count: int) -> Iterator[Run]:
+def rounds(chosen: Sequence[Contender], place: Place, *, name: str, turns: int, count: int) -> Iterator[Run]:
     """All runs over one link, in turn; a first one of ours, which fills the server's caches, does not count."""
     slow: set[str] = set()
     for turn in range(turns + 1):
         order = chosen[:1] if turn == 0 else chosen if turn % 2 else list(reversed(chosen))
         for contender in order:
-            if contender.name in slow and turn > 2:
+            if contender.name in slow:
                 continue
-            out = folder / "out"
+            out = place.folder / "out"
             out.mkdir()
-            run = measure(contender, Place(port, out), link=name, turn=turn, count=count)
+            run = measure(contender, replace(place, folder=out), link=name, turn=turn, count=count)
             shutil.rmtree(out)
-            if run.seconds > SLOW_SECONDS:
+            if run.seconds > SLOW_SECONDS and contender is not chosen[0]:
                 slow.add(contender.name)
             if turn:
                 print(f"{name:12} {turn}  {contender.name:20} {run.seconds:8.2f} s", file=sys.stderr, flush=True)
@@ -246,6 +175,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=5000, help="how many are in the mailbox (5000)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each has its turn (5)")
     parser.add_argument("--links", default=",".join(LINKS), help=f"of {', '.join(LINKS)} (all)")
+    parser.add_argument("--at", action="append", default=[], metavar="LINK=HOST:PORT", help="a server behind a link")
+    parser.add_argument("--through", default="", metavar="COMMAND", help="what runs a program where those links begin")
     parser.add_argument("--only", help="contenders by name, with commas (all)")
     parser.add_argument("--quick", action="store_true", help="600 messages, one round")
     parser.add_argument("--json", type=Path, help="add the runs to this file, a JSON line each")
@@ -254,10 +185,29 @@ def _arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if given.quick:
         given.messages, given.rounds = 600, 1
+    if broken := [each for each in given.at if not re.fullmatch(r"[^=]+=.+:\d+", each)]:
+        parser.error(f"--at {broken[0]}: write LINK=HOST:PORT")
     unknown = set(given.links.split(",")) - set(LINKS)
     if unknown:
         parser.error(f"there is no link {', '.join(sorted(unknown))}; there are {', '.join(LINKS)}")
     return given
+
+
+def _here(given: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Place]]:
+    """Each link in turn, to a Dovecot of our own."""
+    with server(folder, given.messages) as dovecot:
+        for which in given.links.split(","):
+            with link(which, dovecot.port, folder / "link.log") as port:
+                yield which, Place("127.0.0.1", port, folder)
+
+
+def _elsewhere(given: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Place]]:
+    """The servers that --at names. One on this machine's loopback is reached from here."""
+    for each in given.at:
+        which, _, address = each.partition("=")
+        host, _, port = address.rpartition(":")
+        is_near = host in ("127.0.0.1", "::1", "localhost")
+        yield which, Place(host, int(port), folder, () if is_near else tuple(shlex.split(given.through)))
 
 
 def main() -> None:
@@ -269,12 +219,9 @@ def main() -> None:
     memory = Path("/dev/shm")  # not a disk, whose speed is its own matter
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="bench-", dir=memory if memory.is_dir() else None) as name:
-        folder = Path(name)
         try:
-            with server(folder, given.messages) as dovecot:
-                for which in given.links.split(","):
-                    with link(which, dovecot.port, folder / "link.log") as port:
-                        runs += rounds(chosen, port, folder, name=which, turns=given.rounds, count=given.messages)
+            for which, place in _elsewhere(given, Path(name)) if given.at else _here(given, Path(name)):
+                runs += rounds(chosen, place, name=which, turns=given.rounds, count=given.messages)
         except UnavailableError as reason:
             sys.exit(f"{reason}")
     if given.json:

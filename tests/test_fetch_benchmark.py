@@ -32,6 +32,22 @@ def test_every_contender_of_ours_brings_every_message(dovecot: Dovecot, tmp_path
     assert len((tmp_path / "runs").read_text().splitlines()) == 8
 
 
+def test_links_of_the_users_own_are_measured(dovecot: Dovecot) -> None:
+    login = dovecot.add_user("bench", "bench")
+    dovecot.fill(login, "INBOX", [b"Subject: one\r\n\r\n", b"Subject: two\r\n\r\n"])
+    at = f"lan=127.0.0.1:{dovecot.port}"
+    done = run("--at", at, "--messages", "2", "--rounds", "1", "--only", "ours,limit", "--through", "/nowhere")
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^### (.*)", done.stdout, re.MULTILINE) == ["lan"]
+    assert re.findall(r"^\| (ours|limit) .* \| (\d) \|$", done.stdout, re.MULTILINE) == [("ours", "1"), ("limit", "1")]
+
+
+def test_a_link_of_the_users_own_needs_an_address() -> None:
+    done = run("--at", "40ms=10.0.0.2")
+    assert done.returncode == 2
+    assert "write LINK=HOST:PORT" in done.stderr
+
+
 def test_what_is_missing_is_said_in_a_sentence() -> None:
     done = run("--quick", PATH="/nowhere")
     assert done.returncode == 1
