@@ -3,72 +3,22 @@
 Every step can be repeated at any time, and does only what is not done yet.
 """
 
-import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
-from datetime import time as time_of_day
-from difflib import get_close_matches
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Protocol
 
 from inboxstats.abreast import Stop
-from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner, Snapshot, Stored
-from inboxstats.archive.layout import next_generation
-from inboxstats.archive.listing import Listing, microseconds
-from inboxstats.archive.parquet import UNKNOWN
-from inboxstats.download import Connection, Downloaded, Failure, Pool, Wanted
-from inboxstats.errors import (
-    ExitCode,
-    InboxstatsError,
-    NetworkError,
-    ServerRefusalError,
-    StorageError,
-    ThrottledError,
-    UnreadableAnswerError,
-    UsageError,
-)
-from inboxstats.generations import Sampled, suspects, used_again
-from inboxstats.globs import matches
-from inboxstats.headers_first import HeadersFirst, Missing
+from inboxstats.archive import Archive, Owner
+from inboxstats.choosing import chosen, is_all, without_copies
+from inboxstats.download import Downloaded, Failure, Pool, Wanted
+from inboxstats.errors import ExitCode, InboxstatsError, StorageError, ThrottledError
+from inboxstats.headers_first import HeadersFirst
 from inboxstats.headers_first import Watcher as HeadersWatcher
 from inboxstats.mail import Mailbox, MessageKey
 from inboxstats.pace import pause
-
-LISTING_TRIES = 3
-"""How often a mailbox is listed because the connection drops; then what is planned is fetched, and the run ends."""
-
-FEW_CHANGES = 10
-"""Up to this HIGHESTMODSEQ a mailbox may have just been made anew, with other messages and all numbers as before."""
-
-NO_UIDVALIDITY = (
-    "the server gives it no usable UIDVALIDITY, so that it is listed anew each time, and other messages under the same "
-    "UIDs may pass for those that are stored."
-)
-
-_LOG = logging.getLogger(__name__)
-
-Answer = TypeVar("Answer")
-
-
-class Server(Connection, Sampled, Protocol):
-    """A `mail.Source` that can say cheaply whether a mailbox has changed: `sources.imap.ImapSource`.
-
-    `sibling` is one more connection with the same login, which knows the mailboxes by the same names.
-    """
-
-    def connect(self, before_login: Callable[[float], None] = ...) -> None: ...
-    def mailboxes(self, *, expected: str | None = None) -> Iterable[Mailbox]: ...
-    def has_labels(self) -> bool: ...
-    def statuses(self, mailboxes: Sequence[Mailbox]) -> Mapping[str, MailboxState]: ...
-    def status(self, mailbox: Mailbox) -> MailboxState: ...
-    def snapshot(
-        self, mailbox: Mailbox, known: Snapshot | None = None, *, early: Callable[[Listing], None] = ...
-    ) -> Snapshot: ...
-    def are_the_same(self, mailbox: Mailbox, sample: Listing) -> bool: ...
-    def still_there(self, mailbox: Mailbox, keys: Collection[MessageKey]) -> Collection[MessageKey]: ...
-    def sibling(self) -> Connection: ...
+from inboxstats.planning import Plan, Server, Statuses, planned
 
 
 class Watcher(HeadersWatcher, Protocol):
@@ -121,24 +71,6 @@ class Fetched:
             return self.error.exit_code
         all_emptied = bool(self.emptied) and self.listed == 0
         return ExitCode.PARTLY if self.failed or self.troubles or all_emptied else ExitCode.DONE
-
-
-@dataclass(slots=True)
-class _Plan:
-    missing: list[Missing] = field(default_factory=list)
-    listed: int = 0
-    emptied: list[tuple[str, int]] = field(default_factory=list)
-    troubles: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[tuple[str, str]] = field(default_factory=list)
-    missing_bytes: int = 0
-    error: NetworkError | StorageError | None = None
-
-    def add(self, folder: MailboxFolder, missing: Listing, *, of: int) -> None:
-        """A mailbox of so many messages, some of which are missing."""
-        self.listed += of
-        if missing:
-            self.missing.append((folder, missing))
-            self.missing_bytes += missing.total_size()
 
 
 def fetch(
@@ -194,13 +126,13 @@ def fetch(
                 _sweep_gone(archive, account, there)
             if any(map(is_all, names)) and source.has_labels():
                 names = without_copies(names)
-            plan = _Plan()
-            statuses = _Statuses(source, names, round_trip=round_trip)
+            plan = Plan()
+            statuses = Statuses(source, names, round_trip=round_trip)
             for mailbox in names:
                 stop.check()
                 watcher.listing(mailbox.name)
                 folder = archive.mailbox(account, mailbox)
-                if not _planned(
+                if not planned(
                     plan,
                     source,
                     folder,
@@ -269,226 +201,9 @@ def _sweep_gone(archive: Archive, account: str, there: Iterable[Mailbox]) -> Non
             folder.sweep()
 
 
-def chosen(mailboxes: Iterable[Mailbox], patterns: Sequence[str]) -> list[Mailbox]:
-    """The mailboxes that a name or a glob (`globs.matches`) stands for, in the server's order.
-
-    Raises UsageError for a pattern that matches nothing.
-    """
-    there = list(mailboxes)
-    for pattern in patterns:
-        if not any(matches(box.name, pattern) for box in there):
-            raise UsageError(f"The server has no mailbox {pattern!r}. {_suggestion(pattern, there)}")
-    return [box for box in there if any(matches(box.name, pattern) for pattern in patterns)]
-
-
-def is_all(mailbox: Mailbox) -> bool:
-    r"""Whether a mailbox holds all the others' mail: ``\\All`` of RFC 6154."""
-    return "\\all" in map(str.lower, mailbox.attributes)
-
-
-def without_copies(mailboxes: Iterable[Mailbox]) -> list[Mailbox]:
-    """Those of Gmail's mailboxes that hold each message once: the others are labels of what is in All Mail.
-
-    All Mail has neither spam nor what is in the bin.
-    """
-    apart = {"\\all", "\\junk", "\\trash"}
-    return [box for box in mailboxes if apart & set(map(str.lower, box.attributes))]
-
-
-def _suggestion(pattern: str, there: Sequence[Mailbox]) -> str:
-    names = [box.name for box in there]
-    close = get_close_matches(pattern, names, n=3) or names[:10]
-    more = f" and {len(names) - len(close)} more" if len(close) < len(names) else ""
-    return f"There are: {', '.join(map(repr, close))}{more}." if close else "It has none at all."
-
-
-def _planned(
-    plan: _Plan,
-    source: Server,
-    folder: MailboxFolder,
-    statuses: "_Statuses",
-    *,
-    since: date | None,
-    dry_run: bool,
-    headers_first: bool,
-    wait: Callable[[float], None],
-    pool: Pool,
-) -> bool:
-    """List a mailbox, once more where the connection drops. False where the run must end: see `plan.error`."""
-    stored: Stored | None = None
-    for attempt in range(LISTING_TRIES):
-        try:
-            if stored is None:  # once: at the next attempt threads may be writing there
-                stored = _swept(folder, dry_run=dry_run)
-            _plan_mailbox(
-                plan,
-                source,
-                folder,
-                stored,
-                statuses,
-                since=since,
-                dry_run=dry_run,
-                headers_first=headers_first,
-                pool=pool,
-            )
-        except (ServerRefusalError, UnreadableAnswerError) as problem:
-            plan.troubles.append((folder.mailbox.name, str(problem)))
-        except NetworkError as problem:
-            plan.error = problem
-            seconds = pause(problem, attempt)
-            if seconds is None:
-                return False
-            wait(seconds)
-            continue
-        except StorageError as problem:
-            plan.error = problem
-            return False
-        plan.error = None
-        return True
-    return False
-
-
-class _Statuses:
-    """What STATUS says of mailboxes: of all at once where the server can, else one by one.
-
-    round_trip -- how many seconds an answer took: at least what is given, as a status may have come along with it
-    """
-
-    def __init__(self, source: Server, mailboxes: Sequence[Mailbox], *, round_trip: float) -> None:
-        self._source = source
-        self.round_trip = round_trip
-        self._told: Mapping[str, MailboxState] = {}
-        with suppress(NetworkError):  # each is then asked for by itself, and more than once
-            self._told = self._timed(lambda: source.statuses(mailboxes))
-
-    def of(self, mailbox: Mailbox) -> MailboxState:
-        return self._told.get(mailbox.name) or self._timed(lambda: self._source.status(mailbox))
-
-    def _timed(self, ask: Callable[[], Answer]) -> Answer:
-        began = time.monotonic()
-        answer = ask()
-        self.round_trip = max(self.round_trip, time.monotonic() - began)
-        return answer
-
-
 def _lost(got: Downloaded) -> Iterator[tuple[str, str]]:
     for mailbox, (reason, messages) in got.refused.items():
         yield mailbox, f"{reason} {messages:,} of its messages are not fetched."
-
-
-def _swept(folder: MailboxFolder, *, dry_run: bool) -> Stored:
-    """What is on disk, after what a dead run left half done was made good."""
-    if dry_run:
-        return folder.stored()
-    folder.note_name()
-    return folder.sweep()
-
-
-def _plan_mailbox(
-    plan: _Plan,
-    source: Server,
-    folder: MailboxFolder,
-    stored: Stored,
-    statuses: _Statuses,
-    *,
-    since: date | None,
-    dry_run: bool,
-    headers_first: bool,
-    pool: Pool,
-) -> None:
-    """Find out what is missing of a mailbox; keep its listing.
-
-    An unchanged mailbox costs one round trip, or none of its own, and a look at the names of its files.
-    """
-    name = folder.mailbox.name
-    state = statuses.of(folder.mailbox)
-    unchanged = _is_unchanged(source, folder, state)
-    if unchanged and state.messages is not None and folder.is_complete(stored):
-        _LOG.info("%s has not changed", name)
-        plan.listed += state.messages
-        return
-    known = folder.listed()
-    found = None
-    if unchanged and len(known) == state.messages:
-        _LOG.info("%s has not changed, but the archive has", name)
-        listing = known
-    else:
-        if since is None and not dry_run:
-            pool.expect(folder.mailbox, (state.messages or 0) - len(known), round_trip=statuses.round_trip)
-        before = folder.state()
-
-        def early(some: Listing) -> None:
-            # Else it takes the whole listing to know what is missing, or to which generation it belongs.
-            if not (before or known or stored or dry_run or since or headers_first):
-                pool.offer(Wanted(folder, some))
-
-        found = source.snapshot(folder.mailbox, Snapshot(before, known) if before else None, early=early)
-        if known and not found.listing:
-            plan.emptied.append((name, len(known)))
-            return
-        listing = _in_generation(plan, source, folder, found, known, stored, dry_run=dry_run)
-        if not found.state.uidvalidity:
-            plan.warnings.append((name, NO_UIDVALIDITY))
-    missing = listing.without(stored.uids(listing.uidvalidity))
-    if since is not None:
-        missing = missing.select(_since(missing, since))
-    _LOG.info("%s: %d messages, %d of them missing", name, len(listing), len(missing))
-    plan.add(folder, missing, of=len(listing))
-    if dry_run:
-        return
-    # Last, so that what there is to do is told though the disk be full.
-    if found is not None:
-        folder.note_listing(found.state, listing)
-    if not missing:
-        folder.settle(stored, complete=since is None)
-
-
-def _is_unchanged(source: Server, folder: MailboxFolder, state: MailboxState) -> bool:
-    """Whether the mailbox is as it was when it was last listed."""
-    # Only HIGHESTMODSEQ tells that no flag has changed either (RFC 7162, section 3.1.2).
-    if state != folder.state() or not state.uidvalidity or not state.highestmodseq:
-        return False
-    if state.highestmodseq > FEW_CHANGES or not state.messages:
-        return True
-    sample = folder.sample()
-    return bool(sample) and source.are_the_same(folder.mailbox, sample)
-
-
-def _since(listing: Listing, since: date) -> Iterator[int]:
-    """The places of messages that the server received on that day (UTC) or later, or nobody knows when."""
-    first = microseconds(datetime.combine(since, time_of_day.min, UTC))
-    return (place for place, instant in enumerate(listing.instants) if instant >= first or instant == UNKNOWN)
-
-
-def _in_generation(
-    plan: _Plan,
-    source: Server,
-    folder: MailboxFolder,
-    found: Snapshot,
-    known: Listing,
-    stored: Stored,
-    *,
-    dry_run: bool,
-) -> Listing:
-    """The listing under the UIDVALIDITY that the archive has for it.
-
-    That is the server's, or a later generation of it (`layout.next_generation`) where the server gave its UIDs to
-    other messages: so nothing stored is taken for a message that it is not, or overwritten.
-    """
-    listing = found.listing.under(stored.generation(found.listing.uidvalidity))
-    suspected = suspects(folder.state(), known, found.state, listing)
-    others, compared = used_again(source, folder, stored, listing.uidvalidity, suspected)
-    if not others:
-        return listing
-    reason = (
-        f"the server uses UIDs again for other messages ({others:,} of {compared:,} compared) and keeps its "
-        "UIDVALIDITY. All of it is fetched anew; what was stored stays."
-    )
-    plan.troubles.append((folder.mailbox.name, reason))
-    listing = listing.under(next_generation(listing.uidvalidity))
-    if not dry_run:
-        folder.begin(listing.uidvalidity)
-    return listing
 
 
 def _confirm(source: Server, wanted: Sequence[Wanted], got: Downloaded) -> tuple[tuple[Failure, ...], int]:

@@ -11,8 +11,9 @@ from scripted_mailbox import ANY_DAY, Box, Stored, box, numbers
 from scripted_session import Session
 
 from inboxstats.archive import Archive, Owner
+from inboxstats.choosing import chosen
 from inboxstats.errors import CredentialsError, NetworkError, TLSError, UsageError
-from inboxstats.fetch import Fetched, chosen, fetch
+from inboxstats.fetch import Fetched, fetch
 from inboxstats.mail import Mailbox
 from inboxstats.sources.imap import ImapSource, Server
 

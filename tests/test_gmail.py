@@ -10,10 +10,11 @@ from scripted_mailbox import Box, Stored, box
 from scripted_session import Session
 
 from inboxstats.archive import Archive, Owner
+from inboxstats.choosing import without_copies
 from inboxstats.collection import open_collection
 from inboxstats.dataset import select
 from inboxstats.errors import ExitCode, UsageError
-from inboxstats.fetch import Fetched, fetch, without_copies
+from inboxstats.fetch import Fetched, fetch
 from inboxstats.mail import Mailbox
 from inboxstats.report.make import make
 from inboxstats.selection import Selection

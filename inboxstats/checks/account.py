@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from inboxstats.checks import Check, failed
+from inboxstats.choosing import chosen
 from inboxstats.credentials import Way
 from inboxstats.errors import InboxstatsError, ServerRefusalError, UnreadableAnswerError
-from inboxstats.fetch import chosen
 from inboxstats.globs import matches
 from inboxstats.mail import Mailbox
 from inboxstats.sources.imap import Extent, ImapSource, Server

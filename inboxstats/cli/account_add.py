@@ -243,8 +243,8 @@ def _source(job: Job, password: str) -> "ImapSource":
 def _with_mailboxes(job: Job, sized: "tuple[Sized, ...]", *, said: bool, silent: bool) -> Job:
     """The account with the mailboxes that a person chooses from the list. Raises UsageError for others."""
     from inboxstats.checks.account import total
+    from inboxstats.choosing import chosen
     from inboxstats.cli.checks import sizes
-    from inboxstats.fetch import chosen
 
     there = [each.mailbox for each in sized]
     if not silent:
