@@ -16,7 +16,7 @@ from inboxstats.parse import mime
 from inboxstats.parse.address import sender
 from inboxstats.parse.date import parse_date, parse_received
 from inboxstats.parse.headers import Fields, read_section, start_of_message, text
-from inboxstats.parse.parameters import structured
+from inboxstats.parse.parameters import charset
 from inboxstats.parse.text import (
     DISCLAIMER_WORDS,
     INFLECTED_DISCLAIMERS,
@@ -179,7 +179,7 @@ def _attachments(data: bytes, leaves: tuple[mime.Leaf, ...]) -> tuple[Attachment
 
 
 def _label(fields: Fields) -> str | None:
-    return structured(fields.get(b"content-type", b"")).token(b"charset")
+    return charset(fields.get(b"content-type", b""))
 
 
 def _subject(fields: Fields, label: str | None) -> str | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from inboxstats.mail import Attachment
 from inboxstats.parse.headers import Fields, Section, read_section
-from inboxstats.parse.parameters import Structured, media_type, safe_file_name, structured
+from inboxstats.parse.parameters import Structured, charset, media_type, safe_file_name, structured
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +307,7 @@ def texts(data: bytes, leaves: tuple[Leaf, ...]) -> Iterator[tuple[str, bytes, s
     }
     for leaf in readable:
         if leaf.media_type == "text/plain" or leaf.alternative not in alternatives:
-            yield leaf.media_type, content(data, leaf), leaf.content_type().token(b"charset")
+            yield leaf.media_type, content(data, leaf), charset(leaf.fields.get(b"content-type", b""))
 
 
 def _is_text(leaf: Leaf, leaves: tuple[Leaf, ...]) -> bool:

@@ -1,8 +1,10 @@
 """Structured MIME fields: Content-Type and Content-Disposition with their parameters (RFC 2045, RFC 2183, RFC 2231)."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, wraps
+from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
 from inboxstats.parse import headers
@@ -17,6 +19,7 @@ _PARAMETER = re.compile(
 _VALUE = re.compile(rb"\s*([^\s;=(]*)")
 _PIECE = re.compile(rb"(?P<name>[^*]+)(?:\*(?P<number>\d{1,3}))?(?P<extended>\*)?")
 _LONGEST_REMEMBERED = 100
+_MOST_REMEMBERED = 1_024
 _LONGEST_FILE_NAME = 255
 _ESCAPED = re.compile(rb"\\([\"\\])")
 _TOKEN = re.compile(rb"[^\s;\"'()]*")
@@ -54,12 +57,23 @@ class Structured:
         return headers.text(self.parameters[name]) or None if name in self.parameters else None
 
 
+_Found = TypeVar("_Found")
+
+
+def _remembering(read: Callable[[bytes], _Found]) -> Callable[[bytes], _Found]:
+    """The same, without reading again what mail says again and again; what is long is said once, mostly."""
+    known = lru_cache(maxsize=_MOST_REMEMBERED)(read)
+
+    @wraps(read)
+    def found(raw: bytes) -> _Found:
+        return known(raw) if len(raw) < _LONGEST_REMEMBERED else read(raw)
+
+    return found
+
+
+@_remembering
 def structured(raw: bytes) -> Structured:
     """The field's value and parameters, as far as they can be read."""
-    return _known(raw) if len(raw) < _LONGEST_REMEMBERED else _structured(raw)
-
-
-def _structured(raw: bytes) -> Structured:
     first = _VALUE.match(raw)
     value = first[1].lower().decode("ascii", "replace") if first else ""
     if b"=" not in raw:
@@ -77,9 +91,13 @@ def _structured(raw: bytes) -> Structured:
     return Structured(value, parameters, tuple(pieces))
 
 
-_known = lru_cache(maxsize=1_024)(_structured)
+@_remembering
+def charset(raw: bytes) -> str | None:
+    """The charset that a Content-Type states, if it does."""
+    return structured(raw).token(b"charset")
 
 
+@_remembering
 def media_type(raw: bytes) -> str | None:
     """``type/subtype``, lower-cased; ``None`` where the field holds no such thing."""
     match = _MEDIA_TYPE.match(raw.decode("latin-1"))
