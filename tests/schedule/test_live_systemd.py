@@ -190,21 +190,20 @@ def test_a_night_that_fails_by_itself_tells_it_once_and_one_that_is_killed_has_i
     assert (machine.ended(FAILED)["ExecMainStatus"], len(machine.service.bodies)) == ("3", 1)
     assert b"1 trouble" in machine.service.bodies[0]
 
-    with socket.create_server(("127.0.0.1", 0)) as mute:  # it never greets, and is waited for
-        machine.configure(machine.user.password, mute.getsockname()[1])
-        systemd.systemctl("daemon-reload")
-        systemd.systemctl("reset-failed", SERVICE)
-        systemd.systemctl("start", "--no-block", SERVICE)
-        mute.settimeout(PATIENCE)
-        connection, _ = mute.accept()
-        with connection:
-            assert machine("status").out.startswith("Last run: ")
-            systemd.systemctl("kill", "--signal=KILL", SERVICE)
-            assert machine.ended(SERVICE)["Result"] == "signal"
-            machine.await_(lambda: len(machine.service.bodies) == 2)
+    for told, ending in enumerate((("kill", "--signal=KILL"), ("stop",)), start=2):
+        with socket.create_server(("127.0.0.1", 0)) as mute:  # it never greets, and is waited for
+            machine.configure(machine.user.password, mute.getsockname()[1])
+            systemd.systemctl("daemon-reload")
+            systemd.systemctl("reset-failed")
+            systemd.systemctl("start", "--no-block", SERVICE)
+            machine.await_(lambda: "), running.\n" in machine("status").out)
+            systemd.systemctl(*ending, SERVICE)
+            machine.await_(lambda told=told: len(machine.service.bodies) == told)
+        assert systemd.properties(SERVICE, "ActiveState") == {"ActiveState": "failed"}
+        assert machine("status", "--quiet").code == 3
     assert b"was killed and could not tell it itself" in machine.service.bodies[1]
-    status = machine("status")
-    assert (status.code, "killed before its end" in status.out) == (3, True)
+    # As at a logout, and when the time of TimeoutStartSec= is over.
+    assert b"ended early (interrupted (143)) and could not tell it itself" in machine.service.bodies[2]
 
     assert machine("schedule", "remove").code == 0
     assert systemd.systemctl("list-units", "--all", "--plain", "--no-legend", "inboxstats*") == ""
