@@ -122,11 +122,11 @@ def fetch(
             there = list(source.mailboxes(expected=mailboxes[0] if len(mailboxes) == 1 else None))
             round_trip = time.monotonic() - began
             names = chosen(there, mailboxes)
+            plan = Plan()
             if not dry_run:
-                _sweep_gone(archive, account, there)
+                plan.warnings += _sweep_gone(archive, account, there)
             if any(map(is_all, names)) and source.has_labels():
                 names = without_copies(names)
-            plan = Plan()
             statuses = Statuses(source, names, round_trip=round_trip)
             for mailbox in names:
                 stop.check()
@@ -193,12 +193,21 @@ def _begin(source: Server, wait: Callable[[float], None], *, before_login: Calla
         source.connect()
 
 
-def _sweep_gone(archive: Archive, account: str, there: Iterable[Mailbox]) -> None:
-    """Make good what a dead run left in mailboxes that the server has no longer: no run comes to them again."""
+def _sweep_gone(archive: Archive, account: str, there: Iterable[Mailbox]) -> list[tuple[str, str]]:
+    """Make good what a dead run left in mailboxes that the server has no longer: no run comes to them again.
+
+    Returns of which of them the user should know something, as in `Fetched.warnings`.
+    """
     names = {mailbox.name for mailbox in there}
+    warnings = []
     for folder in archive.mailboxes(account) if account in archive.accounts() else ():
         if folder.mailbox.name not in names:
-            folder.sweep()
+            lost = folder.headers.discard(folder.sweep())
+            if lost:
+                messages = f"{lost:,} {'message' if lost == 1 else 'messages'}"
+                reason = f"the server no longer has it; the headers of {messages} that never came are removed."
+                warnings.append((folder.mailbox.name, reason))
+    return warnings
 
 
 def _lost(got: Downloaded) -> Iterator[tuple[str, str]]:

@@ -192,8 +192,11 @@ def _plan_mailbox(
                 pool.offer(Wanted(folder, some))
 
         found = source.snapshot(folder.mailbox, Snapshot(before, known) if before else None, early=early)
-        if known and not found.listing:
-            plan.emptied.append((name, len(known)))
+        kept = len(known) - len(known.without(stored.uids(known.uidvalidity)))
+        if kept and not found.listing:
+            plan.emptied.append((name, kept))
+            if not dry_run:
+                folder.headers.discard(stored)  # they come anew, should the messages come back
             return
         listing = _in_generation(plan, source, folder, found, known, stored, dry_run=dry_run)
         if not found.state.uidvalidity:

@@ -341,6 +341,61 @@ def test_a_mailbox_made_anew_has_its_headers_fetched_anew(server: ScriptedServer
     assert not list(archive.path.rglob("headers-*"))
 
 
+def interrupted(server: ScriptedServer, archive: Archive) -> int:
+    """A first run that has all headers of INBOX and Other, and some messages of INBOX. Returns how many."""
+    done = run(server, archive, threads=1, mailboxes=("*",), daily_bytes=122 * 1_000 + TOTAL // 4)
+    assert (done.exit_code, done.headers) == (5, 122)
+    assert 0 < done.stored < 120
+    return done.stored
+
+
+def test_headers_of_a_mailbox_that_is_gone_are_said_to_go_and_count_no_more(
+    server: ScriptedServer, archive: Archive
+) -> None:
+    interrupted(server, archive)
+    assert run(server, archive).exit_code == 0  # INBOX alone
+    assert totals(archive).headers_only == 1  # the other one of Other is in INBOX, too
+    del server.script.mailboxes[b"Other"]
+    assert run(server, archive, dry_run=True).warnings == ()
+    assert totals(archive).headers_only == 1
+    done = run(server, archive)
+    assert done.exit_code == 0
+    assert done.warnings == (
+        ("Other", "the server no longer has it; the headers of 2 messages that never came are removed."),
+    )
+    found = totals(archive)
+    assert (found.messages, found.headers_only) == (120, 0)
+    assert not list(archive.path.rglob("headers-*"))
+    assert run(server, archive).warnings == ()
+
+
+def test_headers_of_a_mailbox_that_is_emptied_go_and_what_came_stays(
+    server: ScriptedServer, archive: Archive, inbox: Box
+) -> None:
+    kept = interrupted(server, archive)
+    there = dict(inbox.messages)
+    inbox.messages.clear()
+    done = run(server, archive)
+    assert (done.exit_code, done.emptied) == (3, (("INBOX", kept),))
+    assert totals(archive).headers_only == 1  # of Other
+    inbox.messages.update(there)
+    done = run(server, archive)
+    assert (done.exit_code, done.stored, done.headers) == (0, 120 - kept, 120 - kept)
+
+
+def test_a_mailbox_that_is_emptied_before_any_message_came_is_an_empty_one(
+    server: ScriptedServer, archive: Archive, inbox: Box
+) -> None:
+    server.on("UID FETCH", refusing_messages)
+    run(server, archive)
+    server.script.rules.clear()
+    assert totals(archive).headers_only == 120
+    inbox.messages.clear()
+    done = run(server, archive)
+    assert (done.exit_code, done.emptied, done.listed) == (0, (), 0)
+    assert not list(archive.path.rglob("headers-*"))
+
+
 KNOWN = ("sender", "sender_name", "subject", "message_id", "date", "date_offset", "is_reply", "list_id")
 
 

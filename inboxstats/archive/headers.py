@@ -117,6 +117,15 @@ class Headers:
                     if uidvalidity != left.uidvalidity or not any(_counted(path, left)):
                         os.unlink(path)
 
+    def discard(self, stored: Stored) -> int:
+        """Remove all files: no message comes any more. Returns how many headers counted, with these messages there."""
+        found = sum(key not in stored for key in self.locations())
+        with storage_errors("remove headers in", self._mailbox):
+            for of_generation in self._paths().values():
+                for path in of_generation:
+                    os.unlink(path)
+        return found
+
     def _paths(self) -> dict[int, list[str]]:
         """The files, by UIDVALIDITY."""
         found: dict[int, list[str]] = {}
