@@ -13,7 +13,15 @@ from inboxstats.abreast import Stop
 from inboxstats.archive import Archive, Owner
 from inboxstats.choosing import chosen, is_all, without_copies
 from inboxstats.download import Downloaded, Failure, Pool, Wanted
-from inboxstats.errors import ExitCode, InboxstatsError, StorageError, ThrottledError
+from inboxstats.errors import (
+    ExitCode,
+    InboxstatsError,
+    NetworkError,
+    ServerRefusalError,
+    StorageError,
+    ThrottledError,
+    UnreadableAnswerError,
+)
 from inboxstats.headers_first import HeadersFirst
 from inboxstats.headers_first import Watcher as HeadersWatcher
 from inboxstats.mail import Mailbox, MessageKey
@@ -119,7 +127,7 @@ def fetch(
             if not dry_run:
                 archive.admit(account, owner)
             began = time.monotonic()
-            there = list(source.mailboxes(expected=mailboxes[0] if len(mailboxes) == 1 else None))
+            there = _mailboxes(source, wait, expected=mailboxes[0] if len(mailboxes) == 1 else None)
             round_trip = time.monotonic() - began
             names = chosen(there, mailboxes)
             plan = Plan()
@@ -191,6 +199,20 @@ def _begin(source: Server, wait: Callable[[float], None], *, before_login: Calla
             raise
         wait(seconds)
         source.connect()
+
+
+def _mailboxes(source: Server, wait: Callable[[float], None], *, expected: str | None) -> list[Mailbox]:
+    """All that there are; once more, where the server wants to be left alone for a while or drops the connection."""
+    try:
+        return list(source.mailboxes(expected=expected))
+    except (ServerRefusalError, UnreadableAnswerError):
+        raise
+    except NetworkError as problem:
+        seconds = pause(problem, 0)
+        if seconds is None:
+            raise
+        wait(seconds)
+    return list(source.mailboxes())
 
 
 def _sweep_gone(archive: Archive, account: str, there: Iterable[Mailbox]) -> list[tuple[str, str]]:

@@ -537,11 +537,11 @@ def test_a_million_messages_are_not_cut_before_they_are_asked_for(folder: Mailbo
         def __len__(self) -> int:
             return 1_000_000
 
-        def values(self) -> Iterator[MessageInfo]:  # type: ignore[override]
+        def items(self) -> Iterator[tuple[MessageKey, MessageInfo]]:  # type: ignore[override]
             nonlocal taken
             for uid in range(1, 1_000_001):
                 taken += 1
-                yield MessageInfo(message_key(7, uid), size=1)
+                yield message_key(7, uid), MessageInfo(message_key(7, uid), size=1)
 
     def refuse(_: Sequence[MessageKey]) -> list[MessageKey]:
         raise MailboxRefusedError("gone")

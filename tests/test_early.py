@@ -136,7 +136,9 @@ def test_few_messages_or_too_many_are_left_to_the_end_of_the_listing(
 
 def test_others_are_a_mapping_without_what_is_taken(folder: MailboxFolder) -> None:
     every = wanted(folder, 5)
-    others = every.without({MessageKey("7-2"), MessageKey("7-5"), MessageKey("7-99")}).messages
+    left = every.without({MessageKey("7-2"), MessageKey("7-5"), MessageKey("7-99")})
+    assert list(left.sized()) == [("7-1", 1000), ("7-3", 1000), ("7-4", 1000)]
+    others = left.messages
     assert list(others) == ["7-1", "7-3", "7-4"]
     assert [info.key for info in others.values()] == ["7-1", "7-3", "7-4"]
     assert (len(others), "7-2" in others, "7-3" in others) == (3, False, True)

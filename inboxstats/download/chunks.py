@@ -50,14 +50,13 @@ def chunks(wanted: Wanted, most: Callable[[], int] = lambda: CHUNK_MESSAGES) -> 
     """
     left: dict[MessageKey, int] = {}
     bound = bytes_left = 0
-    for info in wanted.messages.values():
-        size = info.size or 0
+    for key, size in wanted.sized():
         if left and (len(left) >= bound or (size > bytes_left and wanted.part is Part.WHOLE)):
             yield Chunk(wanted.folder, left, part=wanted.part)
             left = {}
         if not left:
             bound, bytes_left = most(), CHUNK_BYTES
-        left[info.key] = size
+        left[key] = size
         bytes_left -= size
     if left:
         yield Chunk(wanted.folder, left, part=wanted.part)

@@ -85,9 +85,12 @@ class Pool:
         """
         if not self._takes_offers or len(self._offered) + len(wanted.messages) > MOST_EARLY:
             return
-        fresh = {key: info for key, info in wanted.messages.items() if key not in self._offered}
-        self._offered.update(fresh)
-        self._run.offer(Wanted(wanted.folder, fresh))
+        if not self._offered.isdisjoint(wanted.messages):
+            wanted = Wanted(
+                wanted.folder, {key: info for key, info in wanted.messages.items() if key not in self._offered}
+            )
+        self._offered.update(wanted.messages)
+        self._run.offer(wanted)
 
     def run(self, work: Sequence[Wanted], overture: Overture | None = None) -> Downloaded:
         """Store all messages wanted. Returns what came of it, even where it ended early.

@@ -1,11 +1,12 @@
 """What a download is given and what comes of it."""
 
-from collections.abc import Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from inboxstats.archive import MailboxFolder
+from inboxstats.archive.listing import Listing
 from inboxstats.errors import InboxstatsError
 from inboxstats.mail import Content, Mailbox, MessageInfo, MessageKey, Part
 
@@ -42,6 +43,16 @@ class Wanted:
     def without(self, taken: AbstractSet[MessageKey]) -> "Wanted":
         """All but those that are taken. A million messages need no copy of them."""
         return Wanted(self.folder, _Others(self.messages, taken))
+
+    def sized(self) -> Iterator[tuple[MessageKey, int]]:
+        """Each message with its size in bytes, 0 for an unknown one."""
+        return _sized(self.messages)
+
+
+def _sized(messages: Mapping[MessageKey, MessageInfo]) -> Iterator[tuple[MessageKey, int]]:
+    if isinstance(messages, Listing | _Others):
+        return messages.sized()
+    return ((key, info.size or 0) for key, info in messages.items())
 
 
 class Overture(Protocol):
@@ -81,20 +92,9 @@ class _Others(Mapping[MessageKey, MessageInfo]):
             raise KeyError(key)
         return self._every[key]
 
-    def values(self) -> ValuesView[MessageInfo]:
-        return _OtherValues(self)
-
-    def infos(self) -> Iterator[MessageInfo]:
-        return (info for info in self._every.values() if info.key not in self._taken)
-
-
-class _OtherValues(ValuesView[MessageInfo]):
-    """Without a search for each key."""
-
-    _mapping: _Others
-
-    def __iter__(self) -> Iterator[MessageInfo]:
-        return self._mapping.infos()
+    def sized(self) -> Iterator[tuple[MessageKey, int]]:
+        """Without a search for each key."""
+        return ((key, size) for key, size in _sized(self._every) if key not in self._taken)
 
 
 @dataclass(frozen=True, slots=True)

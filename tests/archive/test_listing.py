@@ -32,6 +32,7 @@ def test_a_listing_is_a_mapping_like_any_other(messages: Messages) -> None:
         list(messages.items()),
     )
     assert found == messages
+    assert list(found.sized()) == [(key, info.size or 0) for key, info in messages.items()]
     assert all(key in found and found[key] == info for key, info in messages.items())
     for other in ("7-0", "8-1", "7-01", "7-", "x", "7-1-1", ""):
         assert other not in found

@@ -16,7 +16,7 @@ from scripted_session import Fault, Session
 
 from inboxstats.archive import Snapshot
 from inboxstats.archive.listing import Listing
-from inboxstats.errors import NetworkError, ServerRefusalError
+from inboxstats.errors import NetworkError, ServerRefusalError, ThrottledError
 from inboxstats.mail import Mailbox
 from inboxstats.sources.imap import ImapSource, Server, listing
 from inboxstats.sources.imap import changes as changing
@@ -418,9 +418,16 @@ def test_a_mailbox_that_is_expected_but_not_there_changes_nothing(expected: str)
         assert source.status(INBOX).messages == 30
 
 
-@pytest.mark.parametrize("answer", ["NO [LIMIT] later", "BAD what?"])
+@pytest.mark.parametrize("answer", ["NO not now", "BAD what?"])
 def test_a_status_that_is_refused_ahead_is_asked_for_when_it_is_needed(answer: str) -> None:
     with served(box(*MESSAGES)) as (server, source):
         server.on("STATUS", reply(answer), nth=1)
         assert [each.name for each in source.mailboxes(expected="INBOX")] == ["INBOX"]
         assert source.status(INBOX).messages == 30
+
+
+def test_a_server_that_wants_to_be_left_alone_is_heard_when_it_is_asked_ahead() -> None:
+    with served(box(*MESSAGES)) as (server, source):
+        server.on("STATUS", reply("NO [LIMIT] later"), nth=1)
+        with pytest.raises(ThrottledError):
+            source.mailboxes(expected="INBOX")

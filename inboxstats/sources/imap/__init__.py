@@ -103,7 +103,7 @@ class ImapSource:
         with self._connection.conversation("list the mailboxes") as client:
             asked = None if expected is None else states.ask(client, expected)
             rows = client.list_folders()
-            told = None if asked is None else states.told(client, asked)
+            told = None if asked is None else self._told(client, asked)
             self._told_ahead = {expected: told} if expected and told else {}
         found = []
         self._raw_names.clear()
@@ -114,6 +114,17 @@ class ImapSource:
                 name = self._name(_as_sent(raw))
                 found.append(Mailbox(name, delimiter.decode("ascii", "replace") if delimiter else None, words))
         return found
+
+    def _told(self, client: IMAPClient, asked: bytes) -> MailboxState | None:
+        """A status that was asked for ahead; ``None`` where the server refuses it: `status` will hear why."""
+        try:
+            return states.told(client, asked)
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error as refused:
+            if throttled := self._connection.throttling(str(refused)):
+                raise throttled from refused
+            return None
 
     def _name(self, raw: bytes) -> str:
         """A name of its own for each name on the wire, of which two may decode to one: ``A&-B`` and ``A&B``."""

@@ -27,16 +27,12 @@ def ask(client: IMAPClient, name: str) -> bytes | None:
 
 
 def told(client: IMAPClient, tag: bytes) -> MailboxState | None:
-    """The answer; ``None`` where the server gives none, as of a mailbox that is not there."""
+    """The answer; ``None`` for one that says nothing. Raises what imaplib raises: also for a mailbox not there."""
     imap = client._imap  # noqa: SLF001 -- as above
-    try:
-        status, _ = imap._command_complete("STATUS", tag)  # noqa: SLF001 -- as above
-    except IMAP4.abort:
-        raise
-    except IMAP4.error:  # BAD
-        return None
-    lines = imap.untagged_responses.pop("STATUS", None)
-    match parse_response(lines) if status == "OK" and lines else None:
+    status, text = imap._command_complete("STATUS", tag)  # noqa: SLF001 -- as above
+    if status != "OK":
+        raise IMAP4.error(f"{status} {text[0].decode('utf-8', 'replace')}")
+    match parse_response(imap.untagged_responses.pop("STATUS", [])):
         case (_, tuple(facts)):
             return state(dict(zip(facts[::2], facts[1::2], strict=True)))
     return None
