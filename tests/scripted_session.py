@@ -103,6 +103,8 @@ class Session(StreamRequestHandler):
     disable_nagle_algorithm = True
     bytes_left: int | None = None
     """How many more bytes may be sent before the connection ends."""
+    token: str | None = None
+    """With which it logged in."""
     _box: Box | None = None
     _is_in: bool = False
 
@@ -249,6 +251,7 @@ class Session(StreamRequestHandler):
         self.script.log.append(f"({rest} {first.partition(chr(1))[0]})")
         self._is_in = token in self.script.tokens
         if self._is_in:
+            self.token = token
             return "OK done"
         problem = {"status": "invalid_token", "scope": "https://mail.example.org/", "schemes": "bearer"}
         last = self._continued(base64.b64encode(json.dumps(problem).encode()))

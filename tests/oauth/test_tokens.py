@@ -1,5 +1,6 @@
 """Access tokens: when there is a new one, for how many connections, and what comes of a refusal."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,13 +109,19 @@ def run(server: ScriptedServer, tmp_path: Path, tokens: Tokens) -> Fetched:
 
 
 def ends(server: ScriptedServer, then: set[str]) -> None:
-    """The token ends in mid-run: the connection breaks off, and from now on only these tokens are taken."""
+    """The token ends in mid-run, at the third FETCH: from then on these alone are taken, and whoever came with another
+    one is cut off. Else a connection that is there already might bring the rest."""
+    fetches = itertools.count(1)
 
     def fault(session: Session, tag: str, line: str) -> None:
-        server.script.tokens = then
-        drop(after=10_000)(session, tag, line)
+        if next(fetches) == 3:
+            server.script.tokens = then
+        if session.token in server.script.tokens:
+            session.answer(tag, line)
+        else:
+            drop(after=10_000)(session, tag, line)
 
-    server.on("UID FETCH", fault, nth=3)
+    server.on("UID FETCH", fault)
 
 
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
