@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from canary import ProcessList
-from command import Inboxstats
+from canary import ProcessList, files, showing
+from command import Done, Inboxstats
 from servers.dovecot import Dovecot
 from servers.raw import Login
 from servers.secret_service import SecretService
@@ -30,7 +30,11 @@ def user(dovecot: Dovecot) -> Login:
 
 
 def leaks(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and PART.encode() in path.read_bytes()]
+    return [path for path, data in files(folder).items() if showing([PART], [data])]
+
+
+def shown(*done: Done) -> list[bytes]:
+    return showing([PART], [(each.out + each.err).encode() for each in done])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -57,8 +61,7 @@ def test_a_secret_from_the_keyring_or_a_pipe_is_nowhere_to_be_seen(
         done += [inboxstats(*command, **keyring) for command in commands]
     assert [each.code for each in done] == [0] * len(done), [each.err for each in done if each.code]
     assert any(b"inboxstats.credentials.child" in each for each in processes.seen)
-    assert not [each for each in processes.seen if PART.encode() in each]
-    assert not [each for each in done if PART in each.out + each.err]
+    assert showing([PART], processes.seen) == shown(*done) == []
     assert leaks(inboxstats.home) == leaks(keyring_service.folder) == []
 
 
@@ -74,7 +77,7 @@ def test_a_secret_that_is_refused_is_in_no_message(inboxstats: Inboxstats, user:
     ):
         done = inboxstats(*arguments, **environment)
         assert done.code == 4, done
-        assert PART not in done.out + done.err
+        assert shown(done) == []
     assert leaks(inboxstats.home) == []
 
 
