@@ -120,6 +120,8 @@ def fetch(
     # Before the names of the mailboxes are known, which the siblings know with the first one.
     connections = [source, *(source.sibling() for _ in range(threads - 1))]
     is_first = not dry_run and since is None and account not in archive.accounts()
+    # What is asked for before all is listed would come before any header, and under a cap that may take half an hour.
+    early = headers_first is False or not (headers_first or rate)
     try:
         with Pool(connections, progress=watcher.stored, budget=budget) as pool:
             stop.wakes(pool.stop)
@@ -149,7 +151,7 @@ def fetch(
                     dry_run=dry_run,
                     wait=wait,
                     pool=pool,
-                    headers_first=bool(headers_first),
+                    early=early,
                 ):
                     break
             missing = sum(len(messages) for _, messages in plan.missing)

@@ -107,11 +107,14 @@ def planned(
     *,
     since: date | None,
     dry_run: bool,
-    headers_first: bool,
+    early: bool,
     wait: Callable[[float], None],
     pool: Pool,
 ) -> bool:
-    """List a mailbox, once more where the connection drops. False where the run must end: see `plan.error`."""
+    """List a mailbox, once more where the connection drops. False where the run must end: see `plan.error`.
+
+    `early` lets the pool ask for messages while the others are still being listed.
+    """
     stored: Stored | None = None
     for attempt in range(LISTING_TRIES):
         try:
@@ -125,7 +128,7 @@ def planned(
                 statuses,
                 since=since,
                 dry_run=dry_run,
-                headers_first=headers_first,
+                early=early,
                 pool=pool,
             )
         except (ServerRefusalError, UnreadableAnswerError) as problem:
@@ -162,7 +165,7 @@ def _plan_mailbox(
     *,
     since: date | None,
     dry_run: bool,
-    headers_first: bool,
+    early: bool,
     pool: Pool,
 ) -> None:
     """Find out what is missing of a mailbox; keep its listing.
@@ -186,12 +189,12 @@ def _plan_mailbox(
             pool.expect(folder.mailbox, (state.messages or 0) - len(known), round_trip=statuses.round_trip)
         before = folder.state()
 
-        def early(some: Listing) -> None:
+        def offer(some: Listing) -> None:
             # Else it takes the whole listing to know what is missing, or to which generation it belongs.
-            if not (before or known or stored or dry_run or since or headers_first):
+            if early and not (before or known or stored or dry_run or since):
                 pool.offer(Wanted(folder, some))
 
-        found = source.snapshot(folder.mailbox, Snapshot(before, known) if before else None, early=early)
+        found = source.snapshot(folder.mailbox, Snapshot(before, known) if before else None, early=offer)
         kept = len(known) - len(known.without(stored.uids(known.uidvalidity)))
         if kept and not found.listing:
             plan.emptied.append((name, kept))

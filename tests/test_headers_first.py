@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -206,6 +207,36 @@ def test_by_itself_headers_come_first_where_the_rest_would_take_two_minutes(
     done = run(server, archive, headers_first=None, watcher=notes, **more)
     assert done.headers == (120 if seconds else 0)
     assert [told for told in notes.told if isinstance(told, tuple)] == ([(120, seconds)] if seconds else [])
+
+
+@pytest.mark.parametrize(
+    ("more", "is_early"),
+    [({"headers_first": True}, False), ({"rate": TOTAL // 121}, False), ({}, True)],
+    ids=["told to", "capped", "neither"],
+)
+def test_messages_are_asked_for_while_all_is_listed_only_where_no_headers_will_come_first(
+    server: ScriptedServer,
+    archive: Archive,
+    monkeypatch: pytest.MonkeyPatch,
+    more: dict[str, int | bool],
+    is_early: bool,
+) -> None:
+    snapshot = ImapSource.snapshot
+
+    def long(*arguments: Any, **named: Any) -> Any:
+        found = snapshot(*arguments, **named)
+        until = time.monotonic() + (60 if is_early else 0.3)
+        while not uids(server, "message") and time.monotonic() < until:
+            time.sleep(0.01)
+        asked_early.extend(uids(server, "message"))
+        return found
+
+    asked_early: list[int] = []
+    monkeypatch.setattr(ImapSource, "snapshot", long)
+    monkeypatch.setattr("inboxstats.download.pool.MANY", 1)
+    done = run(server, archive, **{"headers_first": None, **more})
+    assert (done.exit_code, done.stored, done.headers) == (0, 120, 0 if is_early else 120)
+    assert bool(asked_early) is is_early
 
 
 def test_who_wants_no_headers_first_has_none(server: ScriptedServer, archive: Archive) -> None:
