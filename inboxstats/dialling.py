@@ -15,10 +15,7 @@ FRESH_SECONDS = 10.0
 
 
 class Dialled:
-    """A connection that a thread of its own opens, for one taker.
-
-    seconds -- how long that took: a round trip, and what it takes to find the host
-    """
+    """A connection that a thread of its own opens, for one taker."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
@@ -26,7 +23,6 @@ class Dialled:
         self._is_over = False
         self._opened: socket.socket | None = None
         self._failure: OSError | UnicodeError | None = None
-        self.seconds = 0.0
         self._began = time.monotonic()
         self._done = threading.Event()
         threading.Thread(target=self._dial, name="dial", daemon=True).start()
@@ -37,7 +33,6 @@ class Dialled:
         except (OSError, UnicodeError) as problem:  # a label that is empty or too long cannot be encoded
             self._failure = problem
         else:
-            self.seconds = time.monotonic() - self._began
             with self._lock:
                 if self._is_over:
                     opened.close()

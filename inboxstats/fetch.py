@@ -117,26 +117,24 @@ def fetch(
     budget = archive.budget(account, daily_bytes) if daily_bytes else None
     stop = stop or Stop()
     stop.wakes(source.abort)
-    # Before the names of the mailboxes are known, which the siblings know with the first one.
-    connections = [source, *(source.sibling() for _ in range(threads - 1))]
-    is_first = not dry_run and since is None and account not in archive.accounts()
     # What is asked for before all is listed would come before any header, and under a cap that may take half an hour.
     early = headers_first is False or not (headers_first or rate)
     try:
+        _begin(source, wait)
+        if not dry_run:
+            archive.admit(account, owner)
+        began = time.monotonic()
+        there = _mailboxes(source, wait, expected=mailboxes[0] if len(mailboxes) == 1 else None)
+        round_trip = time.monotonic() - began
+        names = chosen(there, mailboxes)
+        plan = Plan()
+        if not dry_run:
+            plan.warnings += _sweep_gone(archive, account, there)
+        if any(map(is_all, names)) and source.has_labels():
+            names = without_copies(names)
+        connections = [source, *(source.sibling() for _ in range(threads - 1))]
         with Pool(connections, progress=watcher.stored, budget=budget) as pool:
             stop.wakes(pool.stop)
-            _begin(source, wait, before_login=pool.dial if is_first else lambda _: None)
-            if not dry_run:
-                archive.admit(account, owner)
-            began = time.monotonic()
-            there = _mailboxes(source, wait, expected=mailboxes[0] if len(mailboxes) == 1 else None)
-            round_trip = time.monotonic() - began
-            names = chosen(there, mailboxes)
-            plan = Plan()
-            if not dry_run:
-                plan.warnings += _sweep_gone(archive, account, there)
-            if any(map(is_all, names)) and source.has_labels():
-                names = without_copies(names)
             statuses = Statuses(source, names, round_trip=round_trip)
             for mailbox in names:
                 stop.check()
@@ -191,10 +189,10 @@ def fetch(
     )
 
 
-def _begin(source: Server, wait: Callable[[float], None], *, before_login: Callable[[float], None]) -> None:
+def _begin(source: Server, wait: Callable[[float], None]) -> None:
     """Log in; once more, where the server says after how short a time."""
     try:
-        source.connect(before_login)
+        source.connect()
     except ThrottledError as problem:
         seconds = pause(problem, 0)
         if problem.wait is None or seconds is None:

@@ -31,7 +31,7 @@ NO_UIDVALIDITY = (
     "UIDs may pass for those that are stored."
 )
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("inboxstats.fetch")  # a user sees the run, not its rooms
 
 Answer = TypeVar("Answer")
 
@@ -42,7 +42,6 @@ class Server(Connection, Sampled, Protocol):
     `sibling` is one more connection with the same login, which knows the mailboxes by the same names.
     """
 
-    def connect(self, before_login: Callable[[float], None] = ...) -> None: ...
     def mailboxes(self, *, expected: str | None = None) -> Iterable[Mailbox]: ...
     def has_labels(self) -> bool: ...
     def statuses(self, mailboxes: Sequence[Mailbox]) -> Mapping[str, MailboxState]: ...

@@ -38,16 +38,9 @@ class Scripted:
         self.asked: list[list[MessageKey]] = []
         self.under_way: deque[list[MessageKey]] = deque()
         self.connects = 0
-        self.dialled = 0
         self.prepared: list[Mailbox] = []
         self.closed = False
         self.aborted = threading.Event()
-
-    def dial(self) -> None:
-        self.dialled += 1
-
-    def hang_up(self) -> None:
-        self.dialled = 0
 
     def connect(self) -> None:
         self.connects += 1
@@ -478,22 +471,6 @@ def test_what_is_under_way_behind_a_dropped_chunk_is_fetched_too_and_not_blamed(
     assert connection.connects >= 3
     assert max(map(len, connection.asked)) == CHUNK_MESSAGES
     assert min(map(len, connection.asked)) == CHUNK_MESSAGES  # none was halved
-
-
-def test_all_other_connections_to_a_far_server_are_opened_but_none_is_logged_in() -> None:
-    connections = [Scripted(everything) for _ in range(3)]
-    with Pool(connections, progress=lambda *_: None) as pool:
-        pool.dial(NEAR_SECONDS)
-        assert [each.dialled for each in connections] == [0, 1, 1]
-    assert [each.dialled for each in connections] == [0, 0, 0]  # nobody is left connected
-    assert [each.connects for each in connections] == [0, 0, 0]
-
-
-def test_none_is_opened_ahead_to_a_near_server() -> None:
-    connections = [Scripted(everything) for _ in range(3)]
-    with Pool(connections, progress=lambda *_: None) as pool:
-        pool.dial(NEAR_SECONDS / 2)
-        assert [each.dialled for each in connections] == [0, 0, 0]
 
 
 def test_a_near_server_is_served_by_one_thread(folder: MailboxFolder, monkeypatch: pytest.MonkeyPatch) -> None:

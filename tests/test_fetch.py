@@ -470,21 +470,6 @@ def test_a_run_without_news_costs_few_round_trips_and_writes_nothing(
     assert files(archive) == before
 
 
-def test_a_first_run_opens_all_connections_to_a_far_server_and_logs_in_where_there_is_much(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("inboxstats.download.pool.NEAR_SECONDS", 0)
-    opened: list[ImapSource] = []
-    dial = ImapSource.dial
-    monkeypatch.setattr(ImapSource, "dial", lambda source: (opened.append(source), dial(source))[1])
-    with ScriptedServer({"INBOX": box(*MESSAGES[:3])}) as server:
-        assert run(server, archive, threads=5).stored == 3
-        assert len(opened) == 4
-        assert len([line for line in server.log if line.startswith("LOGIN")]) == 1
-        run(server, archive, threads=5)
-        assert len(opened) == 4  # the second run expects little
-
-
 def test_fifty_mailboxes_without_news_cost_two_round_trips(archive: Archive) -> None:
     boxes = {f"Box {number}": box(*MESSAGES[:3]) for number in range(50)}
     for each in boxes.values():

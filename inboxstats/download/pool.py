@@ -58,15 +58,6 @@ class Pool:
     def __enter__(self) -> Self:
         return self
 
-    def dial(self, seconds: float) -> None:
-        """Much will be wanted of a server to which a connection took so long to open: open all, unless it is near.
-
-        None is logged in: whether the first one's password is right is not known yet.
-        """
-        if seconds >= NEAR_SECONDS:
-            for connection in self._connections[1:]:
-                connection.dial()
-
     def expect(self, mailbox: Mailbox, messages: int, *, round_trip: float) -> None:
         """So many will be wanted of a server that answers in so many seconds: connect already, unless it is near.
 
@@ -117,8 +108,6 @@ class Pool:
         self._run.stop()
 
     def __exit__(self, *_: object) -> None:
-        for connection in self._connections:
-            connection.hang_up()
         if not self._ended.is_set():
             self._run.stop()
             self._abort()

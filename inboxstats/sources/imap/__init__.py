@@ -59,25 +59,14 @@ class ImapSource:
         return f"ImapSource({self._connection.server})"
 
     def sibling(self) -> "ImapSource":
-        """Another connection with the same login. It knows the mailboxes by the names that this one gives them."""
+        """Another connection with the same login. It knows the mailboxes by the names that this one gave them."""
         other = ImapSource(self._connection.server, self._connection.credential, self._bandwidth)
-        other._raw_names = self._raw_names
+        other._raw_names = dict(self._raw_names)
         return other
 
-    def dial(self) -> None:
-        """Begin to open the connection, in a thread of its own, without a login. Never raises."""
-        self._connection.dial()
-
-    def hang_up(self) -> None:
-        """Nobody goes on from `dial`; a login stays. Another thread may call it. Never raises."""
-        self._connection.hang_up()
-
-    def connect(self, before_login: Callable[[float], None] = lambda _: None) -> None:
-        """Log in, unless that is done. Raises NetworkError, CredentialsError; TLSError before a secret is sent.
-
-        `before_login` is told how many seconds the connection took to open.
-        """
-        self._connection.connect(before_login)
+    def connect(self) -> None:
+        """Log in, unless that is done. Raises NetworkError, CredentialsError; TLSError before a secret is sent."""
+        self._connection.connect()
 
     def reach(self) -> str | None:
         """Whether a verified channel can be had, without a login: TLS's version, ``None`` without TLS.
@@ -106,7 +95,7 @@ class ImapSource:
             told = None if asked is None else self._told(client, asked)
             self._told_ahead = {expected: told} if expected and told else {}
         found = []
-        self._raw_names.clear()
+        self._raw_names = {}
         # Those first that are written as they should be: no broken name takes the name of one of them.
         for attributes, delimiter, raw in sorted(rows, key=lambda row: not _is_canonical(_as_sent(row[2]))):
             words = frozenset(attribute.decode("ascii", "replace") for attribute in attributes)

@@ -8,7 +8,6 @@ import hashlib
 import imaplib
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -54,7 +53,6 @@ class Channel(imaplib.IMAP4):
     ) -> None:
         self._server = server
         self._dialled = dialled
-        self.opening_seconds = 0.0
         self._verify = verify
         self._watch = watch
         self._unread = b""
@@ -95,13 +93,8 @@ class Channel(imaplib.IMAP4):
         return self._transport.readline()
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:
-        server, began = self._server, time.monotonic()
-        if self._dialled is None:
-            opened = connected(server.host, server.port, timeout or CONNECT_TIMEOUT)
-            self.opening_seconds = time.monotonic() - began
-        else:
-            opened = self._dialled.take()
-            self.opening_seconds = self._dialled.seconds
+        server, seconds = self._server, timeout or CONNECT_TIMEOUT
+        opened = self._dialled.take() if self._dialled else connected(server.host, server.port, seconds)
         self._watch(opened)
         return self._secured(opened) if server.security == "tls" else opened
 

@@ -84,39 +84,27 @@ class Connection:
     def __repr__(self) -> str:
         return f"Connection({self.server})"
 
-    def dial(self) -> None:
-        """Begin to open the connection; `connect` goes on from there. Never raises."""
-        if self._client is None and self._dialled is None:
-            self._dialled = Dialled(self.server.host, self.server.port)
-
-    def hang_up(self) -> None:
-        """Nobody goes on from `dial`. Another thread may call it, and nothing that is logged in is touched."""
-        dialled, self._dialled = self._dialled, None
-        if dialled is not None:
-            dialled.close()
-
-    def connect(self, before_login: Callable[[float], None] = lambda _: None) -> None:
+    def connect(self) -> None:
         """Open a verified channel and log in, unless that is done.
 
-        `before_login` is told how many seconds the connection took to open. Raises NetworkError, TLSError before
-        anything secret is sent, CredentialsError.
+        Raises NetworkError, TLSError before anything secret is sent, CredentialsError.
         """
         if self._client is not None:
             return
         if isinstance(self.credential, str):
-            self._connect(before_login)
+            self._connect()
             return
         self._secret = self.credential.current()
         try:
-            self._connect(before_login)
+            self._connect()
         except _TokenRefusedError:  # it may be at its end; once
             self._secret = self.credential.renewed(self._secret)
-            self._connect(before_login)
+            self._connect()
 
-    def _connect(self, before_login: Callable[[float], None]) -> None:
+    def _connect(self) -> None:
         with deadline(LOGIN_SECONDS, self._cut) as overdue:
             try:
-                self._client = self._opened(before_login)
+                self._client = self._opened()
             except NetworkError as problem:
                 if overdue.is_set():
                     raise NetworkError(
@@ -136,11 +124,10 @@ class Connection:
         _hang_up(client)
         return None if version is None else str(version)
 
-    def _opened(self, before_login: Callable[[float], None]) -> IMAPClient:
+    def _opened(self) -> IMAPClient:
         with self._reaching():
             client = self._channel(verify=True)
         try:
-            before_login(client._imap.opening_seconds)  # noqa: SLF001 -- the Channel
             if client._imap.state == "NONAUTH":  # noqa: SLF001 -- else the greeting was PREAUTH
                 self._login(client)
             self._introduce(client)
@@ -283,7 +270,9 @@ class Connection:
 
     def close(self) -> None:
         """Log out, without a round trip for the server's farewell. Never raises."""
-        self.hang_up()
+        dialled, self._dialled = self._dialled, None
+        if dialled is not None:
+            dialled.close()
         client, self._client = self._client, None
         if client is not None:
             with contextlib.suppress(OSError, imaplib.IMAP4.error):
