@@ -26,6 +26,9 @@ _DICTIONARIES = ["account", "mailbox", "sender", "sender_name", "list_id", "lang
 _DICTIONARY_BYTES = 1 << 26
 """That a column's dictionary may have: beyond that a part would hold words again and again."""
 
+_DAMAGE = (OSError, pa.ArrowException, ValueError, LookupError)
+"""What Arrow raises for a file that is not as it was written: no checksum is on the names of its columns."""
+
 Metadata = Mapping[bytes, bytes]
 
 Places = npt.NDArray[np.int64]
@@ -54,7 +57,7 @@ def opened(paths: Sequence[Path], metadata: Metadata) -> list[Part]:
             part = _opened(path)
         except FileNotFoundError:  # another run has made it one with others
             continue
-        except (OSError, pa.ArrowException) as problem:
+        except _DAMAGE as problem:
             if isinstance(problem, OSError) and problem.errno is not None:
                 raise StorageError(f"Cannot read {path}: {problem.strerror}. Check its permissions.") from problem
             remove(path)
@@ -93,7 +96,7 @@ def _damage(part: Part) -> Iterator[None]:
     """Remove a part whose pages cannot be read, and say so. Raises StorageError."""
     try:
         yield
-    except (OSError, pa.ArrowException) as problem:
+    except _DAMAGE as problem:
         if isinstance(problem, OSError) and problem.errno is not None:
             raise StorageError(f"Cannot read {part.path}: {problem.strerror}. Run again.") from problem
         remove(part.path)

@@ -417,6 +417,22 @@ def test_a_part_that_is_damaged_anywhere_is_made_again(tmp_path: Path, place: fl
 
 
 @pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize(
+    ("name", "damaged"), [(b"phrases", b"phrasez"), (b"keywords", b"kexwords"), (b"list_id", b"l\xa4st_id")]
+)
+def test_a_part_in_which_a_columns_name_is_damaged_is_made_again(tmp_path: Path, name: bytes, damaged: bytes) -> None:
+    tree = eml_tree(tmp_path / "mail")
+    collection = open_collection(tree)
+    whole = update(collection).rows.sort_by("file")
+    (part,) = collection.cache.rglob("part-*.parquet")
+    data = part.read_bytes()
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")  # no checksum is on it
+    part.write_bytes(data[:footer] + data[footer:].replace(name, damaged, 1))
+    assert update(open_collection(tree)).rows.sort_by("file").equals(whole)
+    assert update(open_collection(tree)).parsed == 0
+
+
+@pytest.mark.usefixtures("cache")
 def test_a_part_whose_phrases_alone_are_damaged_is_told_and_made_again(tmp_path: Path) -> None:
     tree = eml_tree(tmp_path / "mail")
     (tree / "late.eml").write_bytes(b"From: late@example.com\nSubject: late\n\nbarley wheat")
