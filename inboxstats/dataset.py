@@ -144,12 +144,14 @@ def select(rows: pa.Table, selection: Selection, *, unreadable: int = 0, phrases
         rows = rows.take(places)
     when = _when(rows, selection)
     local = _local(when, rows, selection)
+    within = _within(local, selection)
+    files = int(within.sum())
     order = _order(rows, when)
-    order = order[_within(local, selection)[order]]
-    files = len(order)
     if selection.duplicates == "merge":
+        # Before the period: a copy that came later makes no second message of another month.
         is_header = rows["attachments"].is_null().to_numpy()[order]
         order = order[_firsts(rows["fingerprint"].take(order), behind=is_header)]
+    order = order[within[order]]
     # Rows are moved once, and only here: with a hundred thousand messages that is what takes the memory.
     words = _words(rows["keywords"]).of(order)
     at = rows.schema.get_field_index("keywords")

@@ -24,7 +24,8 @@ COUNTED = (
 class Selection:
     """Which messages count, and by which time.
 
-    since, until -- days in `timezone`, both inclusive; a message without a time is in no period
+    since, until -- days in `timezone`, both inclusive; a message without a time is in no period, and of copies the
+             first one's time counts, so that the months of a year add up to it
     accounts, mailboxes -- globs, see `globs.matches`; none means all. A message is in the mailbox where it is stored,
              and in those that its labels name
     clock -- ``received``: the internal date, else the top Received header, else Date; ``date``: the Date header alone

@@ -1,6 +1,6 @@
 """Which messages count, and at what time. Expected values are worked out by hand."""
 
-from datetime import date
+from datetime import UTC, date
 from datetime import datetime as at
 
 import pytest
@@ -101,6 +101,21 @@ def test_a_period_is_in_the_readers_time_zone() -> None:
     late = row(1, when="2026-03-01T23:30:00+00:00")
     assert dataset(late, since=date(2026, 3, 2), timezone="Europe/Berlin").totals.messages == 1
     assert dataset(late, since=date(2026, 3, 2), timezone="UTC").totals.messages == 0
+
+
+def test_a_copy_that_came_in_a_later_month_is_no_message_of_that_month() -> None:
+    came, moved = (at(2026, month, 10, tzinfo=UTC) for month in (1, 3))
+    rows = [
+        row(1, fingerprint="same", internal_date=came),
+        row(2, fingerprint="same", mailbox="Old", file="Old/2.eml", internal_date=moved),
+        row(3, internal_date=moved),
+    ]
+    in_march = {"clock": "received", "since": date(2026, 3, 1), "until": date(2026, 3, 31)}
+    found = dataset(*rows, **in_march)
+    assert found.messages["file"].tolist() == ["INBOX/3.eml"]
+    assert (found.totals.files, found.totals.messages, found.totals.duplicates) == (2, 1, 1)
+    assert dataset(*rows, **in_march, duplicates="keep").totals.messages == 2
+    assert dataset(*rows, **in_march, mailboxes=("Old",)).totals.messages == 1
 
 
 def test_an_undated_message_is_in_no_period() -> None:
