@@ -128,7 +128,8 @@ def _first_broken_line(data: bytes, start: int, end: int) -> int:
         line_end = data.find(b"\n", start, end) + 1 or end
         if data[start] not in b" \t" and not _FIELD.match(data, start, line_end):
             return start
-        start = line_end
+        following = _NEXT_FIELD.search(data, line_end - 1, end)  # one field may be folded into millions of lines
+        start = following.end() if following else end
     return end
 
 
