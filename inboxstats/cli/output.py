@@ -25,10 +25,22 @@ class ReaderGone(Exception):  # noqa: N818 -- no failure of ours
 
 
 def make_writable() -> None:
-    """A character that the terminal's encoding has not is written as an escape, not as a traceback."""
+    """A character that the terminal's encoding has not is written as an escape, not as a traceback.
+
+    What is written to a stream that was closed before the start, as by ``>&-``, goes nowhere.
+    """
+    # Python has None in its place, and the next file that is opened would have its descriptor.
+    if sys.stdout is None:
+        sys.stdout = _nowhere()
+    if sys.stderr is None:
+        sys.stderr = _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.FileIO(os.devnull, "w"))
 
 
 @contextlib.contextmanager

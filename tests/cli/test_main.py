@@ -1,7 +1,9 @@
 """The command line as a whole: help, version, start-up, what is imported."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from command import Inboxstats
@@ -97,3 +99,17 @@ def imported(*arguments: str) -> set[str]:
     program = "import sys, inboxstats.cli as cli; cli.app(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_was_closed_before_the_start_is_no_trouble(tmp_path: Path, closed: str) -> None:
+    mail = tmp_path / "mail"
+    mail.mkdir()
+    (mail / "1.eml").write_bytes(b"From: ann@example.com\n\nbarley")
+    (mail / "2.eml").symlink_to("nowhere")  # is told on stderr
+    without = Inboxstats(tmp_path, through=("sh", "-c", f'exec "$@" {closed}', "sh"))
+    out = str(tmp_path / "out")
+    done = without("report", str(mail), "--format", "json", "--out", out, "--engine", "serial")
+    assert (done.code, "Traceback" in done.err) == (3, False)
+    report = json.loads((tmp_path / "out" / "latest" / "report.json").read_text())
+    assert (report["totals"]["files"], report["totals"]["unreadable"]) == (2, 1)
