@@ -5,12 +5,12 @@ A message's bytes are taken as they stand, with the ``>From `` of mboxrd: only a
 
 import gzip
 import hashlib
-import mmap
+import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from inboxstats.archive.files import storage_errors
 from inboxstats.mail import Location, Mailbox, MessageInfo, MessageKey
@@ -24,6 +24,12 @@ _GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1
 _ZIP = b"PK\x03\x04"  # APPNOTE.TXT of PKWARE, section 4.3.7
 _TAR, _TAR_AT = b"ustar", 257  # POSIX.1, pax: the header block
 _ENOUGH = 512
+
+_BLOCK = 1 << 20
+_LONGEST_LINE = 400
+"""Bytes that FROM_LINE takes, or more."""
+_BEFORE = 4
+"""Bytes that tell whether a line stands behind a blank one."""
 
 
 class Mbox:
@@ -44,14 +50,11 @@ class Mbox:
     def locations(self, mailbox: Mailbox) -> Mapping[MessageKey, Location]:
         """By offset and a hash of the content, as a program that removes a message moves those behind it."""
         path = self._paths[mailbox.name]
-        with storage_errors("read", path), open(path, "rb") as file:
-            if not path.stat().st_size:
-                return {}
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                return {
-                    MessageKey(f"{start}-{_digest(content, start, end)}"): Location(str(path), start, end - start)
-                    for start, end in _spans(content)
-                }
+        with storage_errors("read", path), open(path, "rb", buffering=_BLOCK) as file:
+            return {
+                MessageKey(f"{start}-{_digest(file, start, end)}"): Location(str(path), start, end - start)
+                for start, end in list(_spans(file))
+            }
 
 
 def is_mbox(path: Path) -> bool:
@@ -76,30 +79,49 @@ def packed_kind(path: Path) -> Literal["mbox", "files"] | None:
     return "mbox" if is_compressed and FROM_LINE.match(start) else None
 
 
-def _spans(content: mmap.mmap) -> Iterator[tuple[int, int]]:
+def _spans(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """Where each message begins and ends, without its separator and the blank line before the next one."""
+    size = os.fstat(file.fileno()).st_size
     start: int | None = None
-    for separator in FROM_LINE.finditer(content):
-        if not _behind_blank_line(content, separator.start()):
+    for begin, end, before in _separators(file, size):
+        if begin and not before[-3:].replace(b"\r", b"").endswith(b"\n\n"):
             continue
         if start is not None:
-            yield start, _without_blank_line(content, start, separator.start())
-        start = separator.end()
+            yield start, begin - _blank_line(before, begin - start)
+        start = end
     if start is not None:
-        yield start, _without_blank_line(content, start, len(content))
+        yield start, size - _blank_line(_read(file, max(0, size - _BEFORE), _BEFORE), size - start)
 
 
-def _behind_blank_line(content: mmap.mmap, start: int) -> bool:
-    return start == 0 or content[max(0, start - 3) : start].replace(b"\r", b"").endswith(b"\n\n")
+def _separators(file: BinaryIO, size: int) -> Iterator[tuple[int, int, bytes]]:
+    """Where a line begins and ends that may be one, and the bytes before it.
+
+    Read in blocks, and not mapped: a mail program may shorten the file meanwhile, and that would end this program.
+    """
+    for position in range(0, size, _BLOCK):
+        first = max(0, position - _BEFORE)
+        block = _read(file, first, position - first + _BLOCK + _LONGEST_LINE)
+        for line in FROM_LINE.finditer(block, position - first):
+            if first + line.start() >= position + _BLOCK:
+                break  # of the next block
+            yield first + line.start(), first + line.end(), block[max(0, line.start() - _BEFORE) : line.start()]
 
 
-def _without_blank_line(content: mmap.mmap, start: int, end: int) -> int:
+def _read(file: BinaryIO, start: int, length: int) -> bytes:
+    file.seek(start)
+    return file.read(length)
+
+
+def _blank_line(before: bytes, length: int) -> int:
+    """How many bytes of a message of some length, of which `before` are the last, are the blank line behind it."""
     for blank in (b"\r\n\r\n", b"\n\n"):
-        if content[max(start, end - len(blank)) : end] == blank:
-            return end - len(blank) // 2
-    return end
+        if len(blank) <= length and before.endswith(blank):
+            return len(blank) // 2
+    return 0
 
 
-def _digest(content: mmap.mmap, start: int, end: int) -> str:
-    with memoryview(content) as view, view[start:end] as part:
-        return hashlib.blake2b(part, digest_size=8).hexdigest()
+def _digest(file: BinaryIO, start: int, end: int) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for position in range(start, end, _BLOCK):
+        digest.update(_read(file, position, min(_BLOCK, end - position)))
+    return digest.hexdigest()

@@ -2,7 +2,9 @@
 
 import mailbox as stdlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -11,6 +13,7 @@ from inboxstats.archive.layout import message_key
 from inboxstats.mail import LocalSource, Location, Mailbox
 from inboxstats.parse import Limits
 from inboxstats.parse.files import Row, Unreadable, read_rows
+from inboxstats.sources import mbox
 from inboxstats.sources.archived import ArchivedAccount
 from inboxstats.sources.eml import EmlTree
 from inboxstats.sources.local import as_text
@@ -226,3 +229,38 @@ def test_too_little_memory_for_a_message_is_told(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize("name", ["a\ud800", "\udce9\ud800\udfff", "Entwürfe", ""])
 def test_any_name_becomes_text(name: str) -> None:
     as_text(name).encode()
+
+
+FROM_ANN = b"From ann Mon Mar  2 09:00:00 2026\n"
+
+
+def test_an_mbox_that_is_shortened_while_it_is_looked_through_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ann.mbox"
+    path.write_bytes((FROM_ANN + b"Subject: x\n\n" + b"a" * 10_000 + b"\n\n") * 3)
+    find = mbox._spans
+
+    def found_and_then_shortened(file: BinaryIO) -> Iterator[tuple[int, int]]:
+        spans = list(find(file))
+        os.truncate(path, 100)  # as mutt does when it removes messages
+        yield from spans
+
+    monkeypatch.setattr(mbox, "_spans", found_and_then_shortened)
+    found = Mbox({"ann": path}).locations(Mailbox("ann"))
+    rows = read_rows(list(found.values()))
+    assert [len(rows), sum(isinstance(row, Row) for row in rows)] == [3, 3]
+
+
+@pytest.mark.parametrize("block", [7, 64, 1000])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_an_mbox_is_cut_into_the_same_messages_wherever_its_blocks_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int, line_end: bytes
+) -> None:
+    letters = [b"Subject: x\n\nx\nFrom the start 10:00 in 2026\n", b"Subject: y\n\n\n\n", b"Subject: z\n\nend\n"]
+    letters = [letter.replace(b"\n", line_end) for letter in letters]
+    path = tmp_path / "ann.mbox"
+    path.write_bytes(b"".join(FROM_ANN.replace(b"\n", line_end) + letter + line_end for letter in letters))
+    monkeypatch.setattr(mbox, "_BLOCK", block)
+    found = dict(Mbox({"ann": path}).fetch(Mailbox("ann"), list(Mbox({"ann": path}).locations(Mailbox("ann")))))
+    assert list(found.values()) == letters
