@@ -2,7 +2,7 @@
 
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice, product
 
 import pyarrow as pa
@@ -199,6 +199,21 @@ def test_no_structure_takes_more_than_linear_time(make: Callable[[int], bytes], 
 def test_where_a_header_breaks_behind_millions_of_folds_is_found_at_once() -> None:
     folded = b"From: a@example.com\nX: a\n" + b" \n" * 2_000_000
     assert seconds(folded + b"broken\n") < 4 * max(seconds(folded), 0.02)  # 64 MB of it took 9 s, of the 10 s it has
+
+
+def begun_delimiters(depth: int, boundaries: Sequence[bytes]) -> bytes:
+    """Multiparts within each other, and lines that begin like a delimiter of each of them and are none."""
+    opened = b"".join(
+        b"Content-Type: multipart/mixed; boundary=%b\n\n--%b\n" % (each, each)
+        for each in (boundaries[number % len(boundaries)] for number in range(depth))
+    )
+    return opened + (b"\n--" + boundaries[-1] + b"x") * (400_000 // (len(boundaries[-1]) + 4))
+
+
+@pytest.mark.parametrize("boundaries", [[b"a"], [b"a" * length for length in range(1, 51)]], ids=["one", "prefixes"])
+def test_lines_that_begin_like_delimiters_cost_little_at_any_depth(boundaries: list[bytes]) -> None:
+    alone = seconds(begun_delimiters(1, boundaries))
+    assert seconds(begun_delimiters(50, boundaries)) < 10 * max(alone, 0.01)  # it was 50 times, 2 s
 
 
 def test_what_is_nested_too_deep_is_left_out_with_a_defect() -> None:
