@@ -31,6 +31,11 @@ NO_UIDVALIDITY = (
     "UIDs may pass for those that are stored."
 )
 
+LOST_ROWS = (
+    "manifest.jsonl had lost lines; the messages that had none are entered as they are now. Whether that is how they "
+    "came, nobody knows: hold their sizes against the server's by `inboxstats verify --online`."
+)
+
 _LOG = logging.getLogger("inboxstats.fetch")  # a user sees the run, not its rooms
 
 Answer = TypeVar("Answer")
@@ -119,6 +124,8 @@ def planned(
         try:
             if stored is None:  # once: at the next attempt threads may be writing there
                 stored = _swept(folder, dry_run=dry_run)
+                if folder.has_lost_rows:
+                    plan.warnings.append((folder.mailbox.name, LOST_ROWS))
             _plan_mailbox(
                 plan,
                 source,

@@ -73,6 +73,8 @@ class MailboxFolder:
         self._fsync = fsync
         self._appending = threading.Lock()
         self._is_behind = False  # files are stored, and their rows could not be written
+        self.has_lost_rows = False
+        """Whether `sweep` found that the manifest had lost rows."""
 
     @property
     def _manifest(self) -> str:
@@ -108,10 +110,24 @@ class MailboxFolder:
             for path in left:
                 os.unlink(path)
             if not self._is_settled(stored):
-                self._enter_left(stored)
+                lacks_rows = self.lacks_rows()
+                # One message without a row is what a killed run leaves, with the line that it was at.
+                self.has_lost_rows = self._enter_left(stored) > 1 and lacks_rows
         return stored
 
-    def _enter_left(self, stored: Stored) -> None:
+    def lacks_rows(self) -> bool:
+        """Whether rows are gone that were there when the mailbox was last settled. Raises OSError."""
+        settled = self._record().get("settled")
+        before = settled.get("manifest") if isinstance(settled, dict) else None
+        return isinstance(before, int) and not manifest.begins_as(self._manifest, before)
+
+    def unsettle(self) -> None:
+        """Forget how everything was, so that the next run looks at all of it. Raises StorageError."""
+        if self._record().get("settled"):
+            self._note(settled=None)
+
+    def _enter_left(self, stored: Stored) -> int:
+        """Returns how many messages had no row."""
         rows, folders = [], set()
         for uidvalidity, uid, path in self._not_entered(stored):
             rows.append(manifest.describe(uidvalidity, uid, path.read_bytes(), now=datetime.now(UTC)))
@@ -121,6 +137,7 @@ class MailboxFolder:
                 for folder in folders:
                     fsync_folder(folder)
             manifest.append(self._manifest, rows, fsync=self._fsync)
+        return len(rows)
 
     def _not_entered(self, stored: Stored) -> Iterator[tuple[int, int, Path]]:
         known = {uidvalidity: array("I") for uidvalidity in stored.generations}

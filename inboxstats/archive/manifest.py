@@ -165,6 +165,16 @@ def checksum(path: str) -> int:
     return found
 
 
+def begins_as(path: str, before: int) -> bool:
+    """Whether all lines are still there of which `checksum` was `before`, with or without others behind them.
+
+    Raises OSError.
+    """
+    found = 0
+    lines = (line for block in _blocks(path) for line in block.splitlines(keepends=True))
+    return found == before or any((found := zlib.crc32(line, found)) == before for line in lines)
+
+
 def _blocks(path: str) -> Iterator[bytes]:
     """The lines, many at a time."""
     try:

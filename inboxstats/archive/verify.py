@@ -137,6 +137,7 @@ class _Check:
         self._checked = Checked(folder.mailbox.name)
         self._gone: dict[MessageKey, bool] | None = None
         self._sizes: dict[MessageKey, int | None] = {}
+        self._lacks_rows = False
         self._stop = threading.Event()
 
     def run(self, progress: Callable[[int, int], None], expect: Callable[[int], None]) -> Checked:
@@ -151,6 +152,7 @@ class _Check:
                 self._check_bucket(latest, place, on_disk.get(place, []), progress)
         finally:
             self._stop.set()
+        self._check_lost_rows(latest)
         self._check_set_aside(latest)
         return self._checked
 
@@ -168,6 +170,7 @@ class _Check:
         path = os.path.join(self._path, "manifest.jsonl")
         with storage_errors("read", path):
             latest = _latest(path)
+            self._lacks_rows = self._folder.lacks_rows()
         if latest.unreadable:
             lines = f"{latest.unreadable:,} {'line' if latest.unreadable == 1 else 'lines'}"
             aside = None if self._dry_run else self._renewed_manifest(path)
@@ -176,6 +179,17 @@ class _Check:
         if latest.is_torn and not self._dry_run:
             self._append([])  # cuts it off
         return latest
+
+    def _check_lost_rows(self, latest: manifest.Latest) -> None:
+        """A manifest that is gone or was cut: what its messages were when they came is not known any more.
+
+        One message without a row is what a killed run leaves, with the line that it was at.
+        """
+        if self._lacks_rows and self._checked.entered > 1 and not latest.unreadable:
+            reason = f"{self._checked.entered:,} lines are gone; whether their messages are as they came, nobody knows"
+            self._found(Kind.RECORD, None, os.path.join(self._path, "manifest.jsonl"), reason)
+        if self._lacks_rows and not self._dry_run:
+            self._folder.unsettle()  # it is told once
 
     def _renewed_manifest(self, path: str) -> str:
         """The manifest with its readable lines; the old one is set aside."""

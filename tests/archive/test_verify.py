@@ -221,6 +221,43 @@ def test_a_file_that_a_killed_run_left_without_a_row_is_no_damage(folder: Mailbo
     assert (again.messages, again.entered) == (6, 0)
 
 
+@pytest.mark.parametrize("left", [0, 4, None], ids=["none", "four of six", "no manifest"])
+def test_a_manifest_that_has_lost_lines_is_named_once(folder: MailboxFolder, left: int | None) -> None:
+    folder.settle(folder.stored(), complete=True)
+    path = folder.path / "manifest.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.unlink()
+    if left is not None:
+        path.write_bytes(b"".join(lines[:left]))
+    for done in look(folder, dry_run=True), look(folder):
+        assert [(each.kind, each.path) for each in done.findings] == [(Kind.RECORD, str(path))]
+        assert done.entered == 6 - (left or 0)
+    again = look(folder)
+    assert (again.messages, again.entered, again.findings) == (6, 0, [])
+
+
+def test_a_manifest_that_has_lost_lines_is_noticed_by_the_next_fetch(folder: MailboxFolder) -> None:
+    folder.settle(folder.stored(), complete=True)
+    folder.sweep()
+    assert not folder.has_lost_rows
+    path = folder.path / "manifest.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[2:]))
+    folder.sweep()
+    assert folder.has_lost_rows
+    assert sorted(manifest.entered(str(path))) == [(7, uid) for uid in BODIES]
+
+
+def test_lines_that_came_since_are_no_lost_ones(folder: MailboxFolder) -> None:
+    folder.settle(folder.stored(), complete=True)
+    folder.store([(key(2501), b"Subject: new\r\n\r\n")])
+    path = folder.path / "manifest.jsonl"
+    path.write_bytes(path.read_bytes()[:-9])
+    done = look(folder)
+    assert (done.is_torn, done.entered, done.findings) == (True, 1, [])
+    folder.sweep()
+    assert not folder.has_lost_rows
+
+
 def test_a_refetch_that_was_killed_before_its_row_is_entered(folder: MailboxFolder) -> None:
     truncated(eml(folder, 3))
     look(folder)
