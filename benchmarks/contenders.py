@@ -89,5 +89,5 @@ def contenders(count: int) -> list[Contender]:
     ]
     if shutil.which("mbsync"):
         found.append(Contender("mbsync", _mbsync("DisableExtension COMPRESS=DEFLATE\n")))
-        found.append(Contender("mbsync, compressed", _mbsync("")))
+        found.append(Contender("mbsync compressed", _mbsync("")))
     return found
