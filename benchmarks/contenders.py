@@ -48,8 +48,6 @@ def _ours(place: Place, _: int | None) -> Sequence[str]:
             f"cat {secret}",
             "--archive",
             str(place.folder / "archive"),
-            "--threads",
-            "10",
         ),
         *("--quiet", "--no-progress"),
     ]

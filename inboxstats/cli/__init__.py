@@ -66,6 +66,8 @@ def main() -> NoReturn:
     """Run the command line and leave with the documented exit code."""
     code: int = ExitCode.DONE
     make_writable()
+    # Else pydantic reads what is installed beside us, for a tenth of the start, and runs any plugins of its own there.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     signal.signal(signal.SIGINT, lambda *_: _stop(ExitCode.INTERRUPTED))
     signal.signal(signal.SIGTERM, lambda *_: _stop(ExitCode.TERMINATED))
     try:
