@@ -65,7 +65,7 @@ class Scripted:
         try:
             with waiting():
                 if len(self.asked) == len(self.under_way):  # its first answer
-                    time.sleep(NEAR_SECONDS * 2)
+                    time.sleep(NEAR_SECONDS * 2)  # a server that is not near
                 answer = self.answer_to(self.under_way.popleft())
         except ServerRefusalError:
             raise
@@ -514,7 +514,7 @@ def test_a_million_messages_are_not_cut_before_they_are_asked_for(folder: Mailbo
         def __len__(self) -> int:
             return 1_000_000
 
-        def items(self) -> Iterator[tuple[MessageKey, MessageInfo]]:  # type: ignore[override]
+        def items(self) -> Iterator[tuple[MessageKey, MessageInfo]]:  # type: ignore[override]  # no view: counted
             nonlocal taken
             for uid in range(1, 1_000_001):
                 taken += 1

@@ -60,3 +60,8 @@ def _instants(messages: pd.DataFrame) -> npt.NDArray[np.datetime64]:
 
 def _instant(moment: datetime) -> np.datetime64:
     return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
+
+
+def written(value: object) -> str | None:
+    """What stands in a cell; ``None`` where nothing does."""
+    return None if pd.isna(value) else str(value)  # type: ignore[call-overload]  # pandas-stubs lack object

@@ -5,10 +5,8 @@ An address is new where it has a new message and no earlier one in the whole arc
 
 from dataclasses import dataclass
 
-import pandas as pd
-
 from inboxstats.dataset import Dataset
-from inboxstats.digest.period import Period, is_mine
+from inboxstats.digest.period import Period, is_mine, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +27,7 @@ def new_senders(data: Dataset, period: Period, mine: frozenset[str]) -> tuple[Ne
     fresh = messages[is_new & others & messages["sender"].notna().to_numpy()]
     fresh = fresh[~fresh["sender"].isin(known).to_numpy(bool)]
     found = [
-        NewSender(str(address), _name(rows["sender_name"].iloc[-1]), len(rows))
+        NewSender(str(address), written(rows["sender_name"].iloc[-1]), len(rows))
         for address, rows in fresh.groupby("sender", sort=True)
     ]
     return tuple(sorted(found, key=lambda sender: (-sender.messages, sender.address)))
-
-
-def _name(value: object) -> str | None:
-    return None if pd.isna(value) else str(value)  # type: ignore[call-overload]  # pandas-stubs lack object

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from inboxstats.dataset import Dataset
 from inboxstats.digest.letters import Letter
-from inboxstats.digest.period import Mask, Period, is_mine, until
+from inboxstats.digest.period import Mask, Period, is_mine, until, written
 
 DAYS = timedelta(days=14)
 
@@ -62,7 +62,7 @@ def waiting(data: Dataset, letters: Mapping[str, Letter], period: Period, mine: 
     candidates = recent.assign(new=period.covers(recent))[~mine_here & _may_wait(recent)]
     columns = (candidates[name].tolist() for name in ("file", "sender", "sender_name", "subject", "when", "new"))
     found = [
-        Waiting(str(sender), _text(name), _text(subject), when.to_pydatetime(), bool(new))
+        Waiting(str(sender), written(name), written(subject), when.to_pydatetime(), bool(new))
         for file, sender, name, subject, when, new in zip(*columns, strict=True)
         if (letter := letters.get(file)) is not None
         and _is_to(letter, mine)
@@ -93,7 +93,3 @@ def _may_wait(messages: pd.DataFrame) -> Mask:
 
 def _is_to(letter: Letter, mine: frozenset[str]) -> bool:
     return bool(letter.to & mine) and len(letter.to) <= MOST_RECIPIENTS
-
-
-def _text(value: object) -> str | None:
-    return None if pd.isna(value) else str(value)  # type: ignore[call-overload]  # pandas-stubs lack object

@@ -91,7 +91,7 @@ class Machine:
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline, self.systemd.systemctl("status", "--all", "--no-pager", "inboxstats*")
-            time.sleep(0.1)
+            time.sleep(0.1)  # the manager tells nobody when a unit is over
 
 
 @pytest.fixture
