@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inboxstats.archive import Archive, is_archive
-from inboxstats.archive.files import storage_errors
 from inboxstats.entries import LISTED_BY, Entry
-from inboxstats.errors import UsageError
+from inboxstats.errors import UsageError, storage_errors
 from inboxstats.mail import LocalSource, Mailbox
 from inboxstats.parse import Limits
 from inboxstats.sources.archived import ArchivedAccount

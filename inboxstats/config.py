@@ -10,7 +10,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from inboxstats.bandwidth import bytes_per_second
-from inboxstats.errors import StorageError, UsageError
+from inboxstats.errors import UsageError, storage_error
 
 if TYPE_CHECKING:  # only a type's name
     from pydantic_core import ErrorDetails
@@ -174,7 +174,7 @@ def text_of(path: Path) -> str:
     except UnicodeDecodeError as problem:
         raise UsageError(f"{path}: not UTF-8 (byte {problem.start}). Save it as UTF-8.") from problem
     except OSError as problem:
-        raise StorageError(f"Cannot read {path}: {problem.strerror}. Check its permissions.") from problem
+        raise storage_error("read", path, problem) from problem
 
 
 def parsed(text: str, path: Path) -> Config:

@@ -13,8 +13,8 @@ import tomlkit
 from tomlkit.items import AbstractTable, InlineTable
 
 from inboxstats import config
-from inboxstats.archive.files import fsync_folder, make_folder, storage_errors, write_whole
-from inboxstats.errors import UsageError
+from inboxstats.archive.files import fsync_folder, make_folder, write_whole
+from inboxstats.errors import UsageError, storage_errors
 
 LOCK_SECONDS = 10.0
 """How long another change is waited for."""

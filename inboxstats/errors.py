@@ -3,6 +3,10 @@
 Whatever is not one of these is a bug, and leaves with a traceback and exit code 1.
 """
 
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
 from enum import IntEnum
 
 
@@ -104,3 +108,40 @@ class StoppedError(InboxstatsError):
     """The run was stopped by its caller."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+@contextlib.contextmanager
+def storage_errors(doing: str, path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn an OSError into a StorageError: see `storage_error`."""
+    try:
+        yield
+    except OSError as problem:
+        raise storage_error(doing, path, problem) from problem
+
+
+def is_short_of_files(problem: OSError) -> bool:
+    """Whether nothing can be opened, whatever it is: the limit of open files is reached, not that thing at fault."""
+    return problem.errno in (errno.EMFILE, errno.ENFILE)
+
+
+def storage_error(doing: str, path: str | os.PathLike[str], problem: OSError) -> StorageError:
+    """The sentence for the person who must mend it. Where `is_short_of_files`, `path` may be anything to be opened."""
+    return StorageError(f"Cannot {doing} {os.fspath(path)}: {_advice(problem)}")
+
+
+def _advice(problem: OSError) -> str:
+    if is_short_of_files(problem):
+        return "too many files are open. Raise the limit (ulimit -n), or use fewer --threads."
+    match problem.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "no space is left on the disk. Free some and run again; all that is complete is kept."
+        case errno.EACCES | errno.EPERM:
+            return "permission denied. Give yourself the right to it, or choose another place."
+        case errno.EROFS:
+            return "the file system is read-only. Choose another place."
+        case errno.EFBIG:
+            return "the file would be larger than this system allows (ulimit -f)."
+        case errno.ENOTDIR:
+            return "a part of the path is a file, not a folder. Choose another place."
+        case _:
+            return f"{problem.strerror or problem}."

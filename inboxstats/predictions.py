@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from inboxstats.archive.files import make_folder, storage_errors, write_whole
+from inboxstats.archive.files import make_folder, write_whole
 from inboxstats.entries import LISTED_BY
+from inboxstats.errors import storage_errors
 from inboxstats.schema import PREDICTION_FIELDS
 
 PREDICTIONS = pa.schema([*(pa.field(name, pa.string()) for name in LISTED_BY), *PREDICTION_FIELDS])

@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import Protocol
 
 from inboxstats.archive import Archive, MailboxFolder, Owner
-from inboxstats.archive.files import TEMPORARY, storage_errors
+from inboxstats.archive.files import TEMPORARY
 from inboxstats.archive.layout import folder_name, is_imported, message_key, server_uidvalidity, uid_of
 from inboxstats.archive.verify import Checked, Finding, Kind, check, readers
-from inboxstats.errors import ExitCode, InboxstatsError, ServerRefusalError, UnreadableAnswerError, UsageError
+from inboxstats.errors import (
+    ExitCode,
+    InboxstatsError,
+    ServerRefusalError,
+    UnreadableAnswerError,
+    UsageError,
+    storage_errors,
+)
 from inboxstats.globs import matches
 from inboxstats.mail import MessageInfo, MessageKey, Source
 

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+from open_files import no_more_files
 from servers.secret_service import SecretService
 
 from inboxstats.credentials import Login, Secret, keyring, password_for, secret_for, split_command
-from inboxstats.errors import CredentialsError, UsageError
+from inboxstats.errors import CredentialsError, StorageError, UsageError
 
 CANARY = "canary-Zt9!"
 
@@ -276,3 +277,15 @@ def test_without_any_the_ways_are_named() -> None:
     sentence = refusal()
     for way in ("--password-command", "keyring set inboxstats me@example.org@imap.example.org", "INBOXSTATS_PASSWORD"):
         assert way in sentence
+
+
+@pytest.mark.parametrize("way", ["command", "systemd", "keyring"])
+def test_a_way_that_could_not_be_looked_at_for_want_of_files_is_not_at_fault(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "systemd":
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+        (tmp_path / "work").write_text(CANARY)
+    with no_more_files(), pytest.raises(StorageError, match=r"too many files are open\. Raise the limit") as caught:
+        found(*["cat"] if way == "command" else [])
+    assert caught.value.exit_code == 6

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inboxstats.archive.budget import DailyBudget
-from inboxstats.archive.files import FOLDER_MODE, TEMPORARY, make_folder, storage_errors, write_state
+from inboxstats.archive.files import FOLDER_MODE, TEMPORARY, make_folder, write_state
 from inboxstats.archive.layout import folder_name, hashed_folder_name, name_of_folder
 from inboxstats.archive.mailbox import MailboxFolder, MailboxState, Snapshot
 from inboxstats.archive.stored import Stored
-from inboxstats.errors import ArchiveBusyError, ArchiveDamagedError, UsageError
+from inboxstats.errors import ArchiveBusyError, ArchiveDamagedError, UsageError, storage_errors
 from inboxstats.mail import Mailbox
 
 __all__ = [

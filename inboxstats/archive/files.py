@@ -6,13 +6,12 @@ Every OSError becomes a StorageError that names the path and what to do.
 """
 
 import contextlib
-import errno
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from inboxstats.errors import StorageError
+from inboxstats.errors import storage_errors
 from inboxstats.turns import waiting
 
 TEMPORARY = ".part"
@@ -25,38 +24,6 @@ LONG = 0.0002
 
 BINARY: int = getattr(os, "O_BINARY", 0)
 """Keeps Windows from turning LF into CRLF."""
-
-
-@contextlib.contextmanager
-def storage_errors(doing: str, path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn an OSError into a StorageError: see `storage_error`."""
-    try:
-        yield
-    except OSError as problem:
-        raise storage_error(doing, path, problem) from problem
-
-
-def storage_error(doing: str, path: str | os.PathLike[str], problem: OSError) -> StorageError:
-    """The sentence for the person who must mend it."""
-    return StorageError(f"Cannot {doing} {os.fspath(path)}: {_advice(problem)}")
-
-
-def _advice(problem: OSError) -> str:
-    match problem.errno:
-        case errno.ENOSPC | errno.EDQUOT:
-            return "no space is left on the disk. Free some and run again; all that is complete is kept."
-        case errno.EACCES | errno.EPERM:
-            return "permission denied. Give yourself the right to it, or choose another place."
-        case errno.EROFS:
-            return "the file system is read-only. Choose another place."
-        case errno.EFBIG:
-            return "the file would be larger than this system allows (ulimit -f)."
-        case errno.EMFILE | errno.ENFILE:
-            return "too many files are open. Raise the limit (ulimit -n), or use fewer --threads."
-        case errno.ENOTDIR:
-            return "a part of the path is a file, not a folder. Choose another place."
-        case _:
-            return f"{problem.strerror or problem}."
 
 
 def make_folder(path: str, *, fsync: bool) -> None:

@@ -14,10 +14,11 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from inboxstats.archive.files import fsync_folder, make_folder, storage_errors, write_whole
+from inboxstats.archive.files import fsync_folder, make_folder, write_whole
 from inboxstats.archive.layout import message_key, uid_of
 from inboxstats.archive.listing import LARGEST_UID, Listing
 from inboxstats.archive.stored import Stored, path_of
+from inboxstats.errors import storage_errors
 from inboxstats.mail import HEADER_ALONE, Content, HeaderLocation, MessageKey
 
 NAME, ENDING = "headers-", ".z"

@@ -21,8 +21,6 @@ from inboxstats.archive import listing, manifest
 from inboxstats.archive.files import (
     fsync_folder,
     make_folder,
-    storage_error,
-    storage_errors,
     write_into,
     write_state,
 )
@@ -31,6 +29,7 @@ from inboxstats.archive.known import KnownDigests
 from inboxstats.archive.layout import IMPORTED, message_key, message_path
 from inboxstats.archive.listing import LARGEST_UID, Listing, absent
 from inboxstats.archive.stored import Stored, path_of, scan
+from inboxstats.errors import storage_error, storage_errors
 from inboxstats.mail import Content, Location, Mailbox, MessageInfo, MessageKey
 from inboxstats.turns import waiting
 

@@ -18,9 +18,10 @@ from enum import Enum
 from pathlib import Path
 
 from inboxstats.archive import headers, listing, manifest
-from inboxstats.archive.files import BINARY, FILE_MODE, TEMPORARY, fsync_folder, storage_errors, write_all
+from inboxstats.archive.files import BINARY, FILE_MODE, TEMPORARY, fsync_folder, write_all
 from inboxstats.archive.layout import message_key, message_path
 from inboxstats.archive.mailbox import MailboxFolder
+from inboxstats.errors import storage_errors
 from inboxstats.mail import MessageKey
 
 ASIDE = ".damaged"

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import jinja2
 
 from inboxstats import charts
-from inboxstats.archive.files import storage_errors, write_whole
+from inboxstats.archive.files import write_whole
 from inboxstats.bench import chart, words
 from inboxstats.bench.figures import speedup, spread
 from inboxstats.bench.model import Outcome
+from inboxstats.errors import storage_errors
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("inboxstats.bench"),

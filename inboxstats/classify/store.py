@@ -5,10 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from inboxstats.archive.files import make_folder, storage_errors, write_whole
+from inboxstats.archive.files import make_folder, write_whole
 from inboxstats.classify.features import Recipe
 from inboxstats.classify.training import Model
-from inboxstats.errors import UsageError
+from inboxstats.errors import UsageError, storage_errors
 
 FORMAT = 1
 

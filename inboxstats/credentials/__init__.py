@@ -11,7 +11,7 @@ from typing import Literal
 
 from inboxstats.credentials import keyring
 from inboxstats.credentials.command import first_line, split_command
-from inboxstats.errors import CredentialsError
+from inboxstats.errors import CredentialsError, is_short_of_files, storage_error
 
 __all__ = ["ENVIRONMENT", "Login", "Secret", "password_for", "secret_for", "split_command"]
 
@@ -49,12 +49,15 @@ class Secret:
 
 
 def password_for(login: Login, *, ask: Callable[[str], str] | None = None, warn: Callable[[str], None]) -> str:
-    """The password of a login. `ask` prompts a person, where there is one. Raises CredentialsError, naming the ways."""
+    """The password of a login. `ask` prompts a person, where there is one. Raises what `secret_for` does."""
     return secret_for(login, ask=ask, warn=warn).text
 
 
 def secret_for(login: Login, *, ask: Callable[[str], str] | None = None, warn: Callable[[str], None]) -> Secret:
-    """The password of a login and where it was. `ask` prompts a person, where there is one. Raises CredentialsError."""
+    """The password of a login and where it was. `ask` prompts a person, where there is one.
+
+    Raises CredentialsError, naming the ways; StorageError where too many files are open to look.
+    """
     if login.command:
         return Secret(first_line(login.command, is_alone=ask is None), "command")
     if (password := _from_systemd(login.account)) is not None:
@@ -76,7 +79,7 @@ def secret_for(login: Login, *, ask: Callable[[str], str] | None = None, warn: C
 def _from_systemd(account: str) -> str | None:
     """The credential that a unit's LoadCredential= hands over under the account's name (systemd.exec(5)).
 
-    Raises CredentialsError where it is there and cannot be read: another way's password might be another one.
+    Raises CredentialsError or StorageError where it cannot be read: another way's password might be another one.
     """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if not folder or "/" in account or account.startswith("."):
@@ -87,6 +90,8 @@ def _from_systemd(account: str) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as problem:
+        if is_short_of_files(problem):
+            raise storage_error("read", path, problem) from problem
         raise CredentialsError(
             f"systemd's credential {path} cannot be read: {problem.strerror}. Check LoadCredential= of the unit."
         ) from problem

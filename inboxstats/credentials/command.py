@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 
 from inboxstats.credentials import keyring
-from inboxstats.errors import CredentialsError, UsageError
+from inboxstats.errors import CredentialsError, UsageError, is_short_of_files, storage_error
 
 
 def split_command(text: str) -> tuple[str, ...]:
@@ -23,7 +23,7 @@ def split_command(text: str) -> tuple[str, ...]:
 
 
 def first_line(command: Sequence[str], *, is_alone: bool) -> str:
-    """The first line that a command prints. Raises CredentialsError.
+    """The first line that a command prints. Raises CredentialsError, StorageError.
 
     `is_alone`: no person is there whom it might ask, so that it and its children may be ended as a group.
     """
@@ -39,6 +39,8 @@ def first_line(command: Sequence[str], *, is_alone: bool) -> str:
     except FileNotFoundError as problem:
         raise CredentialsError(f"The password command {name!r} is not found. Check its path.") from problem
     except OSError as problem:
+        if is_short_of_files(problem):
+            raise storage_error("run", repr(name), problem) from problem
         raise CredentialsError(f"The password command {name!r} cannot be run: {problem.strerror}.") from problem
     with contextlib.closing(process.stdout) if process.stdout else contextlib.nullcontext():
         try:

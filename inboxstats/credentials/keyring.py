@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 
-from inboxstats.errors import CredentialsError
+from inboxstats.errors import CredentialsError, storage_errors
 
 SERVICE = "inboxstats"
 """The entries' service name; the entry's user name is ``user@host``."""
@@ -66,20 +66,21 @@ def child_environment() -> dict[str, str]:
 
 
 def _ask(operation: str, user: str, secret: str = "") -> tuple[list[str], str]:
-    """The verdict's words, and the secret that follows."""
+    """The verdict's words, and the secret that follows. Raises StorageError where no child can be started."""
     # With -P, so that no keyring.py of the folder where the user happens to be is taken for it; in a session without a
     # terminal, so that no backend asks a question there that looks like one of ours.
     command = [sys.executable, "-P", "-m", "inboxstats.credentials.child", operation, SERVICE, user]
     try:
-        done = subprocess.run(  # noqa: S603 -- our own interpreter
-            command,
-            input=secret.encode(),
-            capture_output=True,
-            timeout=PATIENCE,
-            check=False,
-            start_new_session=True,
-            env=child_environment(),
-        )
+        with storage_errors("run", sys.executable):
+            done = subprocess.run(  # noqa: S603 -- our own interpreter
+                command,
+                input=secret.encode(),
+                capture_output=True,
+                timeout=PATIENCE,
+                check=False,
+                start_new_session=True,
+                env=child_environment(),
+            )
     except subprocess.TimeoutExpired:
         return ["hangs"], ""
     verdict, _, rest = done.stdout.decode("utf-8", "replace").partition("\n")

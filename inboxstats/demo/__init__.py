@@ -12,13 +12,12 @@ from datetime import datetime
 from pathlib import Path
 
 from inboxstats.archive import Archive, Owner
-from inboxstats.archive.files import storage_errors
 from inboxstats.archive.layout import folder_name
 from inboxstats.collection import open_collection
 from inboxstats.demo.cast import ME
 from inboxstats.demo.mailbox import generate
 from inboxstats.demo.server import HOST, serve
-from inboxstats.errors import UsageError
+from inboxstats.errors import UsageError, storage_errors
 from inboxstats.fetch import Fetched, Watcher, fetch
 from inboxstats.report import folder
 from inboxstats.report.make import make

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 from inboxstats.archive import UNPROVED, Archive, MailboxFolder
-from inboxstats.archive.files import make_folder, storage_errors
+from inboxstats.archive.files import make_folder
 from inboxstats.archive.layout import IMPORTED, message_key
 from inboxstats.archive.listing import LARGEST_UID, Listing, microseconds
 from inboxstats.archive.parquet import UNKNOWN
 from inboxstats.archive.stored import Stored
-from inboxstats.errors import ExitCode, InboxstatsError, StorageError
+from inboxstats.errors import ExitCode, InboxstatsError, StorageError, storage_errors
 from inboxstats.importing.letters import IN_MEMORY, Letter, Unreadable
 from inboxstats.importing.mbox import Quoting
 from inboxstats.importing.places import Box, boxes, check

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from inboxstats.archive.files import storage_errors
+from inboxstats.errors import storage_errors
 from inboxstats.importing.facts import arrived
 from inboxstats.mail import Content, Location, Pieces
 

@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from inboxstats.archive import is_archive
-from inboxstats.archive.files import storage_errors
-from inboxstats.errors import StorageError, UsageError
+from inboxstats.errors import StorageError, UsageError, storage_errors
 from inboxstats.importing import mbox
 from inboxstats.importing.letters import Letter, Spool, Unreadable, letter_of_file
 from inboxstats.importing.mbox import Quoting, begins_as_mbox

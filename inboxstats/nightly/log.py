@@ -11,7 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
-from inboxstats.archive.files import FILE_MODE, make_folder, storage_errors
+from inboxstats.archive.files import FILE_MODE, make_folder
+from inboxstats.errors import storage_errors
 from inboxstats.visible import visible
 
 MOST_BYTES = 1_000_000

@@ -17,7 +17,8 @@ from typing import Any
 
 import platformdirs
 
-from inboxstats.archive.files import make_folder, storage_errors, write_state
+from inboxstats.archive.files import make_folder, write_state
+from inboxstats.errors import storage_errors
 
 SCHEMA_VERSION = 1
 

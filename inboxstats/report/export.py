@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from inboxstats.archive.files import make_folder, storage_errors, write_whole
+from inboxstats.archive.files import make_folder, write_whole
+from inboxstats.errors import storage_errors
 from inboxstats.lookalikes import unmistakable
 from inboxstats.report.model import Report
 from inboxstats.visible import defused, spelled_out, visible

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import UTC
 from pathlib import Path
 
-from inboxstats.archive.files import FILE_MODE, TEMPORARY, make_folder, storage_errors
-from inboxstats.errors import UsageError
+from inboxstats.archive.files import FILE_MODE, TEMPORARY, make_folder
+from inboxstats.errors import UsageError, storage_errors
 from inboxstats.report import export
 from inboxstats.report.model import Report
 

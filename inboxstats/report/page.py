@@ -12,7 +12,8 @@ import jinja2
 import pandas as pd
 
 from inboxstats import __version__, charts
-from inboxstats.archive.files import storage_errors, write_whole
+from inboxstats.archive.files import write_whole
+from inboxstats.errors import storage_errors
 from inboxstats.report import wording
 from inboxstats.report.model import Answer, Report
 from inboxstats.visible import visible

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 from pathlib import Path
 
-from inboxstats.archive.files import make_folder, storage_errors, write_whole
-from inboxstats.errors import UsageError
+from inboxstats.archive.files import make_folder, write_whole
+from inboxstats.errors import UsageError, storage_errors
 from inboxstats.schedule.clock import is_same
 
 PATIENCE = 60.0

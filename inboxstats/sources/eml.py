@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from inboxstats.archive.files import storage_errors
+from inboxstats.errors import storage_errors
 from inboxstats.mail import Location, Mailbox, MessageInfo, MessageKey
 from inboxstats.sources.local import as_text, distinct, plain_listing, read_messages, relative_name
 from inboxstats.sources.maildir import PARTS, is_maildir

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
-from inboxstats.archive.files import storage_errors
+from inboxstats.errors import storage_errors
 from inboxstats.mail import LocalSource, Mailbox, MessageInfo, MessageKey
 
 

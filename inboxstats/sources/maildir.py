@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from inboxstats.archive.files import storage_errors
+from inboxstats.errors import storage_errors
 from inboxstats.mail import Location, Mailbox, MessageInfo, MessageKey
 from inboxstats.sources.local import as_text, distinct, read_messages, relative_name
 

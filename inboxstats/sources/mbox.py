@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from inboxstats.archive.files import storage_errors
+from inboxstats.errors import storage_errors
 from inboxstats.mail import Location, Mailbox, MessageInfo, MessageKey
 from inboxstats.sources.local import plain_listing, read_messages
 

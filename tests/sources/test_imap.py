@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from open_files import no_more_files
 from servers.certificates import Certificate, Certificates
 from servers.dovecot import Dovecot, dovecot_server
 from servers.greenmail import GreenMail
 from servers.raw import Login, flags, utf_7
 
 from inboxstats.archive.layout import message_key
-from inboxstats.errors import CredentialsError, NetworkError, ServerRefusalError, TLSError
+from inboxstats.errors import CredentialsError, NetworkError, ServerRefusalError, StorageError, TLSError
 from inboxstats.mail import Mailbox, MessageInfo, MessageKey
 from inboxstats.sources import imap
 from inboxstats.sources.imap import Extent, ImapSource, Security, Server, names
@@ -260,6 +261,13 @@ def test_a_server_that_hangs_up_during_the_handshake_is_no_refusal_of_tls() -> N
             ImapSource(Server("127.0.0.1", listening.getsockname()[1], "u", "tls"), "p").connect()
         hang_up.join()
     assert caught.value.exit_code == 5
+
+
+def test_a_connection_that_there_is_no_file_left_for_is_no_fault_of_the_network() -> None:
+    server = Server("127.0.0.1", 1, "u", "tls")
+    with no_more_files(), pytest.raises(StorageError, match=r"connect to .*: too many files are open") as caught:
+        ImapSource(server, "p").connect()
+    assert caught.value.exit_code == 6
 
 
 def test_no_server_at_all_is_said() -> None:

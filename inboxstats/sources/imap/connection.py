@@ -24,6 +24,8 @@ from inboxstats.errors import (
     ThrottledError,
     TLSError,
     UnreadableAnswerError,
+    is_short_of_files,
+    storage_error,
 )
 from inboxstats.providers import provider_of
 from inboxstats.sources.imap.channel import READ_TIMEOUT, Channel, Security, Server, spelled
@@ -87,7 +89,8 @@ class Connection:
     def connect(self) -> None:
         """Open a verified channel and log in, unless that is done.
 
-        Raises NetworkError, TLSError before anything secret is sent, CredentialsError.
+        Raises NetworkError, TLSError before anything secret is sent, CredentialsError; StorageError where too many
+        files are open.
         """
         if self._client is not None:
             return
@@ -116,7 +119,7 @@ class Connection:
     def reach(self) -> str | None:
         """Open a verified channel, without a login, and close it. Returns the version of TLS, ``None`` without TLS.
 
-        Raises NetworkError, TLSError.
+        Raises NetworkError, TLSError, StorageError.
         """
         with deadline(LOGIN_SECONDS, self._cut), self._reaching():
             client = self._channel(verify=True)
@@ -246,6 +249,8 @@ class Connection:
         except ConnectionRefusedError as problem:
             raise NetworkError(f"{server} refuses connections: no server there? Check --host and --port.") from problem
         except (OSError, imaplib.IMAP4.error) as problem:
+            if isinstance(problem, OSError) and is_short_of_files(problem):
+                raise storage_error("connect to", str(server), problem) from problem
             if isinstance(problem, imaplib.IMAP4.error) and (throttled := self.throttling(str(problem))):
                 raise throttled from problem
             raise NetworkError(
