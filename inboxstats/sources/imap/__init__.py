@@ -241,9 +241,12 @@ class ImapSource:
             yield key, content if isinstance(content, bytes) else b"".join(content.pieces)
 
     def prepare(self, mailbox: Mailbox) -> None:
-        """Log in and select a mailbox, that `ask` need not. Raises NetworkError."""
+        """Log in and have the server open a mailbox, for an `ask` that comes next. Raises NetworkError."""
         with self._connection.conversation(f"open {mailbox.name!r}") as client:
-            self._examine(client, mailbox)
+            if not self._is_selected(client, mailbox):
+                self._selected = None
+                # Its answer is read by `ask`, which sends right behind it: that saves a round trip.
+                client._imap.send_ahead("EXAMINE", client._normalise_folder(self._raw(mailbox)))  # noqa: SLF001
 
     def ask(
         self, mailbox: Mailbox, keys: Sequence[MessageKey], part: Part = Part.WHOLE, *, expected_bytes: int = 0
@@ -260,15 +263,20 @@ class ImapSource:
             return False
         wanted = {uid_of(key): key for key in keys}
         with self._fetching(mailbox) as client:
-            self._examine(client, mailbox)
-            if any(server_uidvalidity(key) != self._uidvalidity for key in keys):
-                raise MailboxRefusedError(f"{mailbox.name!r} was renumbered while it was fetched. Run again.")
             imap = client._imap  # noqa: SLF001 -- imapclient hands its transport to nobody
             if self._pipeline is None or self._pipeline.imap is not imap:
                 self._pipeline = Pipeline(imap, self._bandwidth)
             if self._pipeline.wants_compression:
                 self._pipeline.compress(is_offered=client.has_capability("COMPRESS=DEFLATE"))
-            self._pipeline.ask(wanted, part, expected_bytes=expected_bytes)
+            send = partial(self._pipeline.ask, wanted, part, expected_bytes=expected_bytes)
+            is_open = self._is_selected(client, mailbox)
+            if not is_open:  # what a renumbered mailbox sends goes down with the connection, unread
+                imap.follow(send)
+                self._examine(client, mailbox)
+            if any(server_uidvalidity(key) != self._uidvalidity for key in keys):
+                raise MailboxRefusedError(f"{mailbox.name!r} was renumbered while it was fetched. Run again.")
+            if is_open:
+                send()
             self._fetched = mailbox
         return True
 
@@ -315,8 +323,7 @@ class ImapSource:
 
     def _examine(self, client: IMAPClient, mailbox: Mailbox) -> Selected:
         """Select the mailbox read-only unless it is. Returns what the server said of it when it was selected."""
-        wanted = (client, self._connection.failures, mailbox)
-        if self._selected is None or self._selected[0] != wanted:
+        if not self._is_selected(client, mailbox):
             self._selected = None
             try:
                 answer: dict[bytes, Any] = client.select_folder(self._raw(mailbox), readonly=True)
@@ -333,8 +340,12 @@ class ImapSource:
                 self._enabled = (client, True)
             qresync = client is self._enabled[0] and self._enabled[1]
             selected = Selected(self._uidvalidity, int(answer[b"EXISTS"]), state.uidnext, state.highestmodseq, qresync)
-            self._selected = (wanted, selected)
+            self._selected = ((client, self._connection.failures, mailbox), selected)
+        assert self._selected
         return self._selected[1]
+
+    def _is_selected(self, client: IMAPClient, mailbox: Mailbox) -> bool:
+        return self._selected is not None and self._selected[0] == (client, self._connection.failures, mailbox)
 
     def _raw(self, mailbox: Mailbox) -> bytes:
         raw = self._raw_names.get(mailbox.name) or imap_utf7.encode(mailbox.name)

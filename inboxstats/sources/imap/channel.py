@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from inboxstats.dialling import CONNECT_TIMEOUT, Dialled, connected
 from inboxstats.errors import TLSError
@@ -56,7 +56,31 @@ class Channel(imaplib.IMAP4):
         self._verify = verify
         self._watch = watch
         self._unread = b""
+        self._sent_ahead: tuple[tuple[str, ...], Any] | None = None
+        self._follow: Callable[[], None] | None = None
         super().__init__(server.host, server.port)
+
+    def send_ahead(self, *command: str) -> None:
+        """Send a command already now: imaplib waits for its answer when it is told to send the same one, next."""
+        self._sent_ahead = (command, self._command(*command))
+
+    def follow(self, send: Callable[[], None]) -> None:
+        """Have `send` called right behind the next command, a round trip before that one is answered."""
+        self._follow = send
+
+    def _command(self, name: str, *args: Any) -> Any:
+        ahead, self._sent_ahead = self._sent_ahead, None
+        if ahead and ahead[0] == (name, *args):
+            tag = ahead[1]
+        else:
+            if ahead:  # it was in vain: what it is answered with must not be taken for the answer to this one
+                self._get_tagged_response(ahead[1])
+                self.untagged_responses.clear()
+            tag = super()._command(name, *args)  # type: ignore[misc]  # imaplib has it, typeshed has not
+        send, self._follow = self._follow, None
+        if send is not None:
+            send()
+        return tag
 
     def unread(self, line: bytes) -> None:
         """Have imaplib take this line, as `readline` gave it, for the next one."""
