@@ -58,6 +58,8 @@ def test_what_went_wrong_is_told_to_the_one_who_takes_it() -> None:
         with pytest.raises(ConnectionRefusedError):
             refused.take()
     with pytest.raises(UnicodeError):
+        Dialled("ä" * 64 + ".example", 1).take()
+    with pytest.raises(socket.gaierror):
         Dialled("a" * 64 + ".example", 1).take()
 
 

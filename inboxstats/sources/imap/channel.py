@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from inboxstats.dialling import CONNECT_TIMEOUT, Dialled, connected
+from inboxstats.dialling import CONNECT_TIMEOUT, Dialled, connected, encoded
 from inboxstats.errors import TLSError
 from inboxstats.sources.imap.transport import Incoming, Transport
 
@@ -126,7 +126,7 @@ class Channel(imaplib.IMAP4):
         """The socket under TLS, its certificate accepted. Closes the connection where it is not."""
         try:
             secured = self._context().wrap_socket(
-                plain, server_hostname=self._server.host, do_handshake_on_connect=False
+                plain, server_hostname=encoded(self._server.host), do_handshake_on_connect=False
             )
         except BaseException:
             plain.close()
