@@ -225,6 +225,9 @@ class _Vocabulary(dict[str, str]):
 
 def keyword(token: str, stops: frozenset[str]) -> str:
     """The keyword in a lower-cased token, or ``""``: stop words, numbers, identifiers and checksums are none."""
+    if token.isascii() and token.isalpha():  # most are; the rest of the function would say the same
+        is_word = token not in stops and SHORTEST_WORD <= len(token) <= LONGEST_WORD
+        return token if is_word and token != token[0] * len(token) else ""
     word = token.strip("'") if token.isascii() else _NO_LETTER.sub("", token).strip("'")
     if word in stops or "_" in word:
         return ""
