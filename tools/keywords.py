@@ -130,7 +130,9 @@ def stages(data: bytes) -> dict[str, set[str]]:
         on.append(step)
         with _switched_on(on):
             own = "\n\n".join(map(text.own_text, shown))
-        found[step] = _words(f"{bare}\n\n{text.without_disclaimers(own) if 'signatures' in on else own}")
+        if "signatures" in on:
+            own = text.without_disclaimers(own, text.DISCLAIMER_MARKS)
+        found[step] = _words(f"{bare}\n\n{own}")
     stops = stop_words(parsed.language)
     found["stop words"] = {word for word in found["addresses"] if words.keyword(word, stops) or not _is_word(word)}
     found["debris"] = {word for word in found["stop words"] if _is_word(word)}

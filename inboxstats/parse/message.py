@@ -18,9 +18,8 @@ from inboxstats.parse.date import parse_date, parse_received
 from inboxstats.parse.headers import Fields, read_section, start_of_message, text
 from inboxstats.parse.parameters import charset
 from inboxstats.parse.text import (
-    DISCLAIMER_WORDS,
-    INFLECTED_DISCLAIMERS,
     Part,
+    disclaimer_marks,
     read_parts,
     shown_texts,
     without_disclaimers,
@@ -28,7 +27,7 @@ from inboxstats.parse.text import (
 )
 from inboxstats.parse.words import NO_TOKENS, Keywords, chosen, keywords, language_of, tokens
 
-PARSER_VERSION = 5
+PARSER_VERSION = 6
 """Goes up when the result for any message changes; what an older one gave is parsed again."""
 
 _Value = TypeVar("_Value")
@@ -163,10 +162,11 @@ def _keywords(subjects: list[str], texts: list[str], each: "_Each") -> list[Keyw
 
 
 def _without_disclaimers(subject: str, text: str, found: Keywords) -> Keywords:
-    """The keywords of a message less those of its disclaimers: its words tell whether there can be one."""
-    if DISCLAIMER_WORDS.isdisjoint(found.words) and found.language not in INFLECTED_DISCLAIMERS:
+    """The keywords of a message less those of its disclaimers: its words tell which there can be."""
+    marks = disclaimer_marks(found.words, found.language)
+    if not marks:
         return found
-    shorter = without_disclaimers(text)
+    shorter = without_disclaimers(text, marks)
     return found if shorter is text else keywords(subject, shorter)
 
 

@@ -4,8 +4,9 @@ Works on lines, in one pass. Which words of the rest are keywords is for words.p
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum, auto
+from itertools import chain
 
 from inboxstats.parse.charset import decode
 from inboxstats.parse.html import html_text
@@ -37,22 +38,41 @@ _QUOTED_FIELD = re.compile(
 )
 
 _FOOTER_MARKS = ("mailing list", "unsubscribe", "subscri", "mailman", "sponsor", "abmelden")
-# A paragraph that holds one of the phrases is boilerplate.
-_DISCLAIMER_MARKS = (
-    *("intended recipient", "intended solely", "intended only for", "confidential and", "confidentiality notice"),
-    *("contain confidential", "confidential information", "mail in error", "message in error", "richtige adressat"),
-    *("destinataire", "confidentiel", "uso esclusivo del destina", "exclusivamente", "destinatario de este"),
-    *("virus-free", "for virus", "to unsubscribe", "unsubscribe from", "unsubscribe here", "désinscri", "disiscriv"),
-)
-DISCLAIMER_WORDS = frozenset(
-    "recipient recipients intended confidential confidentiality error adressat adressaten adressatin destinataire"
-    " destinataires confidentiel confidentielle confidentiels confidentielles esclusivo exclusivamente destinatario"
-    " virus viruses unsubscribe désinscrire désinscription désinscriptions désinscrivez désinscris désinscrit"
-    " disiscriversi disiscrivere disiscriviti disiscriverti disiscrivermi disiscrivi".split()
-)
-"""Keywords of which a text with a disclaimer holds one."""
-INFLECTED_DISCLAIMERS = ("fr", "it")
-"""Languages whose word for leaving a list has more forms than these."""
+# A paragraph that holds one of the phrases is boilerplate. One of the words behind the phrase is then among its text's
+# keywords: most texts have none of these words, and nothing is looked for.
+_DISCLAIMERS = {
+    "intended recipient": "recipient recipients intended",
+    "intended solely": "intended",
+    "intended only for": "intended",
+    "confidential and": "confidential",
+    "confidentiality notice": "confidentiality",
+    "contain confidential": "confidential confidentiality",
+    "confidential information": "confidential",
+    "mail in error": "error",
+    "message in error": "error",
+    "richtige adressat": "adressat adressaten adressatin",
+    "destinataire": "destinataire destinataires",
+    "confidentiel": "confidentiel confidentielle confidentiels confidentielles",
+    "uso esclusivo del destina": "esclusivo",
+    "exclusivamente": "exclusivamente",
+    "destinatario de este": "destinatario",
+    "virus-free": "virus",
+    "for virus": "virus viruses",
+    "to unsubscribe": "unsubscribe",
+    "unsubscribe from": "unsubscribe",
+    "unsubscribe here": "unsubscribe",
+    "désinscri": "désinscrire désinscription désinscriptions désinscrivez désinscris désinscrit",
+    "disiscriv": "disiscriversi disiscrivere disiscriviti disiscriverti disiscrivermi disiscrivi",
+}
+_INFLECTED_DISCLAIMERS = {"fr": ("désinscri",), "it": ("disiscriv",)}
+"""Those whose words have more forms than these, by the language in which they are always looked for."""
+_DISCLAIMERS_OF = {
+    word: tuple(mark for mark, words in _DISCLAIMERS.items() if word in words.split())
+    for word in " ".join(_DISCLAIMERS.values()).split()
+}
+_DISCLAIMER_WORDS = frozenset(_DISCLAIMERS_OF)
+DISCLAIMER_MARKS = tuple(_DISCLAIMERS)
+"""All that a disclaimer is known by."""
 
 # Of a patch's description, who wrote, tested or must know of it: "Signed-off-by: Ann <ann@example.com>".
 _TRAILER = re.compile(r"[A-Z][a-z]{2,20}(?:-[a-z]{2,20}){0,3}-by: ")
@@ -122,7 +142,7 @@ def _shown(media_type: str, octets: bytes, charset: str | None) -> str:
 def own_text(text: str) -> str:
     """A text without what its sender did not write for this message, and without what are no words.
 
-    Disclaimers are left to `without_disclaimers`: few texts have one, and its words tell which.
+    Disclaimers are left to `without_disclaimers`: few texts have one, and its keywords tell which.
     """
     if "-----BEGIN PGP SIGNED" in text:
         text = _SIGNED.sub("", text)
@@ -135,10 +155,17 @@ def own_text(text: str) -> str:
     return "\n".join(kept)
 
 
-def without_disclaimers(text: str) -> str:
+def disclaimer_marks(words: Collection[str], language: str | None) -> Sequence[str]:
+    """What disclaimers a text may have, by its keywords: nearly always none."""
+    marks = _INFLECTED_DISCLAIMERS.get(language or "", ())
+    telling = _DISCLAIMER_WORDS.intersection(words)
+    return (*marks, *chain.from_iterable(map(_DISCLAIMERS_OF.__getitem__, telling))) if telling else marks
+
+
+def without_disclaimers(text: str, marks: Iterable[str]) -> str:
     """A text without its paragraphs on who may read it, and on how to leave the list; the text itself without any."""
     lowered = text.lower()
-    marks = [mark for mark in _DISCLAIMER_MARKS if mark in lowered]
+    marks = [mark for mark in marks if mark in lowered]
     if not marks:
         return text
     return "\n\n".join([block for block in text.split("\n\n") if not _has(marks, block.lower())])
