@@ -3,14 +3,16 @@
     make bench                                all of it: about 15 minutes on a machine with nothing else to do
     make bench BENCH='--quick'                a glance: 2,000 messages, one round
     benchmarks/parse.py --only rows,whole --rounds 9
+    benchmarks/parse.py --only own --mail FOLDER
 
 rows    messages a second to rows with keywords, by warm processes; mu and notmuch as whole programs
+own     the same over mail of your own: each file below FOLDER is a message
 whole   a first `report --format json`, start-up included, beside the script benchmarks/plain.py
 scale   a report over a growing archive: the first, one after 100 new messages, one after none
 
 Contenders are measured in turn: never all of one and then all of the other. Only ratios travel from machine to machine,
 so each is the median of the rounds' own ratios. A contender that counts the messages wrongly ends the run. The mail is
-made by mixed.py. mu and notmuch take part where they are installed.
+made by mixed.py, but for your own. mu and notmuch take part where they are installed.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC
 from itertools import islice, pairwise
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -47,9 +50,11 @@ Key = TypeVar("Key")
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 
-EXPERIMENTS = ("rows", "whole", "scale")
+EXPERIMENTS = ("rows", "own", "whole", "scale")
 ROWS = 5_000
 """Messages of the experiment rows, at most."""
+ALL_BUT = 0.01
+"""Of mail that is not made for this: so much of it may have no sender, whom a contender counts by."""
 NOTMUCH = 1_000
 """Messages that notmuch indexes, at most: it takes three minutes for 20,000."""
 INDEXER_ROUNDS = 3
@@ -64,12 +69,16 @@ UIDVALIDITY = 1_700_000_000
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a contender works with: the mail, how much of it, so many processes, and an empty folder of its own."""
+    """What a contender works with: the mail, how much of it, so many processes, and an empty folder of its own.
+
+    `fewest` are the messages that it must count, of `count`.
+    """
 
     files: Path
     count: int
     processes: int
     folder: Path
+    fewest: int
 
     @property
     def out(self) -> Path:
@@ -128,9 +137,9 @@ def _measured(place: Place, *command: str, watch: bool = False) -> Measured:
 
 
 def _whole(place: Place, took: Measured, count: int) -> Outcome:
-    if count != place.count:
+    if not place.fewest <= count <= place.count:
         sys.exit(f"{count:,} of {place.count:,} messages were counted: {place.out.read_text(errors='replace')[:300]}")
-    return Outcome(count, took.seconds, took)
+    return Outcome(place.count, took.seconds, took)
 
 
 def _rows(who: str, processes: int) -> Callable[[Place], Outcome]:
@@ -210,8 +219,18 @@ def write_mail(folder: Path, count: int) -> int:
     return total
 
 
+def copy_mail(mail: Path, folder: Path) -> int:
+    """Copy each file below `mail` into the folder, as an .eml file, shuffled; returns how many there are."""
+    paths = sorted(path for path in mail.rglob("*") if path.is_file())
+    Random(len(paths)).shuffle(paths)  # what the processes warm up with is then like the rest
+    folder.mkdir()
+    for number, path in enumerate(paths):
+        shutil.copyfile(path, folder / f"{number:06}.eml")
+    return len(paths)
+
+
 def rounds(experiment: str, files: Path, folder: Path, *, turns: int, count: int, processes: int) -> Iterator[Run]:
-    """All runs of the experiment rows or whole, in turn; the odd rounds forwards, the even ones backwards."""
+    """All runs of the experiment rows, own or whole, in turn; the odd rounds forwards, the even ones backwards."""
     chosen = contenders(experiment, processes)
     for turn in range(1, turns + 1):
         for contender in chosen if turn % 2 else reversed(chosen):
@@ -220,7 +239,8 @@ def rounds(experiment: str, files: Path, folder: Path, *, turns: int, count: int
             asked = min(count, contender.most or count)
             here = folder / "run"
             here.mkdir()
-            found = contender.run(Place(files, asked, processes, here))
+            fewest = asked - int(asked * ALL_BUT) if experiment == "own" else asked
+            found = contender.run(Place(files, asked, processes, here, fewest))
             shutil.rmtree(here)
             yield _noted(experiment, turn, contender.name, found.messages, found.seconds, found.measured)
 
@@ -274,7 +294,7 @@ def _fill(inbox: MailboxFolder, listing: dict[MessageKey, MessageInfo], mail: It
 def _reported(folder: Path, state: str, turn: int, size: int, processes: int) -> Run:
     here = folder / "run"
     here.mkdir()
-    place = Place(folder / "archive", size, processes, here)
+    place = Place(folder / "archive", size, processes, here, fewest=size)
     command = [sys.executable, "-m", "inboxstats", "report", str(place.files), "--format", "json", "--quiet"]
     took = _measured(place, *command, "--no-progress", "--workers", str(processes), watch=True)
     _whole(place, took, json.loads(place.out.read_bytes())["totals"]["messages"])
@@ -284,7 +304,7 @@ def _reported(folder: Path, state: str, turn: int, size: int, processes: int) ->
 
 def tables(runs: Sequence[Run], *, what: str) -> str:
     """All figures in Markdown: medians, ranges, and the medians and ranges of the rounds' ratios."""
-    made = {"rows": _rows_table, "whole": _whole_table, "scale": _scale_table}
+    made = {"rows": _rows_table, "own": _rows_table, "whole": _whole_table, "scale": _scale_table}
     lines = ["## Reading", "", what]
     for experiment in EXPERIMENTS:
         if found := [run for run in runs if run.experiment == experiment]:
@@ -293,7 +313,10 @@ def tables(runs: Sequence[Run], *, what: str) -> str:
 
 
 def _rows_table(runs: Sequence[Run]) -> Iterator[str]:
-    yield "### To rows with keywords, the processes warm; mu and notmuch as whole programs"
+    if runs[0].experiment == "own":
+        yield f"### The same over {max(run.messages for run in runs):,} messages of real mail (`--mail`)"
+    else:
+        yield "### To rows with keywords, the processes warm; mu and notmuch as whole programs"
     yield ""
     yield "| | messages a second | range | ours is so many times as fast | range | messages | n |"
     yield "|---|---:|---|---:|---|---:|---:|"
@@ -409,7 +432,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="how often each has its turn (5)")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="of the archives of scale (%(default)s)")
     parser.add_argument("--processes", type=int, default=2, help="worker processes of all who have some (2)")
-    parser.add_argument("--only", default=",".join(EXPERIMENTS), help="experiments (%(default)s)")
+    parser.add_argument("--only", help="experiments (all; own with --mail)")
+    parser.add_argument("--mail", type=Path, metavar="FOLDER", help="mail of your own: each file below it is a message")
     parser.add_argument("--quick", action="store_true", help="2,000 messages, one round")
     parser.add_argument("--folder", type=Path, help="for all that is made, and removed again (/dev/shm)")
     parser.add_argument("--json", type=Path, help="add the runs to this file, a JSON line each")
@@ -418,9 +442,13 @@ def _arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if given.quick:
         given.messages, given.rounds, given.sizes = 2000, 1, "1000,2000"
-    given.only, given.sizes = given.only.split(","), sorted(map(int, given.sizes.split(",")))
+    every = [name for name in EXPERIMENTS if given.mail or name != "own"]
+    given.only = given.only.split(",") if given.only else every
+    given.sizes = sorted(map(int, given.sizes.split(",")))
     if unknown := set(given.only) - set(EXPERIMENTS):
         parser.error(f"there is no experiment {', '.join(sorted(unknown))}; there are {', '.join(EXPERIMENTS)}")
+    if "own" in given.only and not (given.mail and given.mail.is_dir()):
+        parser.error("own wants --mail, a folder with mail of your own")
     if min(given.messages, given.rounds, given.processes, *given.sizes) < 1:
         parser.error("messages, rounds, processes and sizes are numbers from 1 on")
     if any(after - before <= NEW for before, after in pairwise(given.sizes)):
@@ -437,6 +465,10 @@ def _runs(given: argparse.Namespace, place: Path) -> Iterator[Run]:
             print(f"{given.messages:,} messages, {size / 1e6:,.0f} MB", file=sys.stderr, flush=True)
         if "rows" in given.only:
             yield from rounds("rows", files, Path(name), count=min(given.messages, ROWS), **told)
+        if "own" in given.only:
+            own = Path(name) / "own"
+            yield from rounds("own", own, Path(name), count=copy_mail(given.mail, own), **told)
+            shutil.rmtree(own)
         if "whole" in given.only:
             yield from rounds("whole", files, Path(name), count=given.messages, **told)
         shutil.rmtree(files, ignore_errors=True)

@@ -114,6 +114,20 @@ def test_contenders_are_measured_and_their_ratios_told(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 
 
+def test_mail_of_ones_own_is_read_by_all_of_them(mixed: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "mail" / "list").mkdir(parents=True)
+    for number, each in enumerate(mixed.small(30)):
+        (tmp_path / "mail" / "list" / str(number)).write_bytes(each.data)
+    done = run(
+        "parse.py", "--only", "own", "--mail", str(tmp_path / "mail"), "--rounds", "1", "--folder", str(tmp_path)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "### The same over 30 messages of real mail" in done.stdout
+    cells = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ours")]
+    assert [(row[0], row[5]) for row in cells] == [("ours, 2 processes", "30"), ("ours, 1 process", "30")]
+    assert [path.name for path in tmp_path.iterdir()] == ["mail"]
+
+
 def test_an_archive_grows_and_each_report_is_told(tmp_path: Path) -> None:
     options = ("--sizes", "20", "--rounds", "1", "--folder", str(tmp_path))
     done = run("parse.py", "--only", "scale", *options)
@@ -125,7 +139,7 @@ def test_an_archive_grows_and_each_report_is_told(tmp_path: Path) -> None:
 
 
 def test_a_contender_that_counts_wrongly_ends_the_run(bench: ModuleType, tmp_path: Path) -> None:
-    place = bench.Place(tmp_path, 3, 1, tmp_path)
+    place = bench.Place(tmp_path, 3, 1, tmp_path, fewest=3)
     place.out.write_text("what it printed")
     took = bench.Measured(1, 1, 0, 0, 0, 0)
     assert bench._whole(place, took, 3).messages == 3
@@ -134,7 +148,7 @@ def test_a_contender_that_counts_wrongly_ends_the_run(bench: ModuleType, tmp_pat
 
 
 def test_a_contender_that_fails_ends_the_run(bench: ModuleType, tmp_path: Path) -> None:
-    place = bench.Place(tmp_path, 3, 1, tmp_path)
+    place = bench.Place(tmp_path, 3, 1, tmp_path, fewest=3)
     with pytest.raises(SystemExit, match="ended with 7: so it is"):
         bench._measured(place, sys.executable, "-c", "import sys; print('so it is', file=sys.stderr); sys.exit(7)")
 
@@ -142,7 +156,9 @@ def test_a_contender_that_fails_ends_the_run(bench: ModuleType, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--only", "speed"), "there is no experiment speed; there are rows, whole, scale"),
+        (("--only", "speed"), "there is no experiment speed; there are rows, own, whole, scale"),
+        (("--only", "own"), "own wants --mail, a folder with mail of your own"),
+        (("--mail", "no such folder"), "own wants --mail, a folder with mail of your own"),
         (("--messages", "0"), "are numbers from 1 on"),
         (("--sizes", "100,150"), "sizes must be more than 100 apart"),
         (("--messages", "1000000000"), "Name another folder with --folder, or ask for less with --messages"),
