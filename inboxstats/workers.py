@@ -301,8 +301,13 @@ def _end_after(program: BaseProcess) -> None:
 def _end(pool: Executor) -> None:
     """Leave no process behind, whatever it is doing."""
     processes = list((getattr(pool, "_processes", None) or {}).values())
+    results = getattr(pool, "_result_queue", None)
     pool.shutdown(wait=not processes, cancel_futures=True)
     for process in processes:
         process.kill()
     for process in processes:
         process.join()
+    if processes and results is not None:
+        # One that was killed in the midst of a result leaves half of it, and the pool's thread, which the program's end
+        # waits for, reads until the other half comes or nobody has the pipe any more: we had it, too.
+        results._writer.close()  # noqa: SLF001 -- the pool has no way of its own

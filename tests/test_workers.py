@@ -4,8 +4,10 @@ import contextlib
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
@@ -42,6 +44,17 @@ def hanging(numbers: Sequence[int]) -> list[int]:
     """Never comes to an end with 7; the pattern holds the interpreter's lock meanwhile, as one of ours would."""
     if 7 in numbers:
         re.match("(a+)+$", "a" * 64 + "b")
+    return doubled(numbers)
+
+
+def breaking_off(numbers: Sequence[int]) -> list[int]:
+    """Kills its process in the midst of the way of a result, as any that is longer than a pipe holds may be."""
+    frame = sys._getframe()
+    while "result_queue" not in frame.f_locals:
+        assert frame.f_back is not None
+        frame = frame.f_back
+    os.write(frame.f_locals["result_queue"]._writer.fileno(), struct.pack("!i", 1000) + b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
     return doubled(numbers)
 
 
@@ -159,6 +172,15 @@ def test_a_process_that_dies_while_the_caller_is_busy_costs_nothing() -> None:
     found = {item: pid, **dict(results)}
     assert found.keys() == set(items)
     assert not [result for result in found.values() if isinstance(result, Lost)]
+
+
+def test_a_process_that_dies_in_the_midst_of_a_result_leaves_no_thread_that_waits_for_the_rest() -> None:
+    before = set(threading.enumerate())
+    found = list(workers.run(breaking_off, [1], engine="processes", workers=1, patience=2, deadline=2))
+    assert found == [(1, Lost("its parser took more than 2 s"))]
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def test_an_item_that_hangs_costs_itself_alone() -> None:
