@@ -4,8 +4,9 @@ import logging
 import logging.handlers
 import os
 import re
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -35,6 +36,15 @@ class _Handler(logging.handlers.RotatingFileHandler):
             errors="backslashreplace",
             opener=lambda path, flags: os.open(path, flags, FILE_MODE),
         )
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- logging's name
+        """A line that finds no room is lost; a full disk is told of by the record and the digest, not by tracebacks."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
 
 
 class _Formatter(logging.Formatter):

@@ -18,12 +18,15 @@ from typing import Any
 import platformdirs
 
 from inboxstats.archive.files import make_folder, write_state
-from inboxstats.errors import storage_errors
+from inboxstats.errors import ExitCode, storage_errors
 
 SCHEMA_VERSION = 1
 
 MOST_RUNS = 100
 """The latest that are kept."""
+
+CLOCK_STEP = timedelta(minutes=5)
+"""By how much a run may seem to end in the future, as a clock is set right now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,12 @@ class Record:
         return None
 
     def is_fresh(self, now: datetime, max_age: timedelta, accounts: tuple[str, ...]) -> bool:
-        """Whether a run of the last `max_age` went well as a whole, and for each account."""
+        """Whether a run of the last `max_age` went well as a whole, and for each account.
+
+        One of the future was noted by a wrong clock: it would hide for years that none happens any more.
+        """
         ends = [self.last_success(), *map(self.last_success, accounts)]
-        return all(end is not None and now - end <= max_age for end in ends)
+        return all(end is not None and -CLOCK_STEP <= now - end <= max_age for end in ends)
 
 
 def _is_good(run: Run, account: str | None) -> bool:
@@ -155,14 +161,25 @@ def troubles(run: Run, before: Run | None = None) -> list[str]:
 
 def _run(told: dict[str, Any]) -> Run:
     finished = told["finished"]
-    accounts = (AccountRun(**(each | {"troubles": tuple(each["troubles"])})) for each in told["accounts"])
     changed = {
         "started": _moment(told["started"]),
         "finished": None if finished is None else _moment(finished),
-        "accounts": tuple(accounts),
-        "troubles": tuple(told["troubles"]),
+        "exit_code": None if told["exit_code"] is None else int(ExitCode(told["exit_code"])),
+        "accounts": tuple(map(_account, told["accounts"])),
+        "report": None if told["report"] is None else str(told["report"]),
+        "troubles": tuple(map(str, told["troubles"])),
     }
     return Run(**(told | changed))
+
+
+def _account(told: dict[str, Any]) -> AccountRun:
+    changed = {
+        "account": str(told["account"]),
+        "exit_code": int(ExitCode(told["exit_code"])),
+        "stored": int(told["stored"]),
+        "troubles": tuple(map(str, told["troubles"])),
+    }
+    return AccountRun(**(told | changed))
 
 
 def _text(moment: datetime) -> str:
@@ -173,4 +190,6 @@ def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text} has no zone")
+    if not 1 < moment.year < 9999:
+        raise ValueError(f"{text} is no time everywhere on earth")
     return moment

@@ -73,8 +73,10 @@ def run(
     record = read_record(path, night.archive)
     before = record.last
     started = now()
-    # Noted at once, so that a first digest which cannot be sent is not lost for the second.
-    record = replace(record, digested=dict.fromkeys(night.accounts, started - FIRST_PERIOD) | dict(record.digested))
+    # Noted at once, so that a first digest which cannot be sent is not lost for the second. A digest of the future was
+    # made by a wrong clock: what has come since would never be told of.
+    past = {name: until for name, until in record.digested.items() if until <= started}
+    record = replace(record, digested=dict.fromkeys(night.accounts, started - FIRST_PERIOD) | past)
     progress = _Progress(path, record.begin(Run(started)))
     _LOG.info("The night begins: %d accounts", len(night.accounts))
     try:
@@ -181,22 +183,23 @@ def _fetched(names: Sequence[str], fetch: Fetch) -> dict[str, AccountRun]:
     return done
 
 
-def _report_and_tell(
-    night: Night, progress: _Progress, before: Run | None, send: Send, *, until: datetime
-) -> Findings | None:
+def _report_and_tell(night: Night, progress: _Progress, before: Run | None, send: Send, *, until: datetime) -> Findings:
     collection = None
     try:
         collection = open_collection(night.archive, night.limits)
         _report(night, progress, collection, before, until)
     except InboxstatsError as problem:
         progress.fail(f"No report: {problem}", problem.exit_code)
-    told = None
     try:
         told = _findings(night, progress, collection, before, until)
+    except InboxstatsError as problem:  # such as a full disk, which somebody has to hear of
+        progress.fail(f"No counts in the digest: {problem}", problem.exit_code)
+        collection = None
+        told = _findings(night, progress, None, before, until)
+    try:
         progress.note(digest=send(told))
     except InboxstatsError as problem:
-        what = "No digest" if told is None else "The digest could not be sent"
-        progress.fail(f"{what}: {problem}", problem.exit_code)
+        progress.fail(f"The digest could not be sent: {problem}", problem.exit_code)
         progress.note(digest="failed")
         return told
     if collection is not None:

@@ -57,3 +57,9 @@ def test_nothing_of_it_reaches_stderr_where_it_is_alone(tmp_path: Path, caplog: 
     with log.logging_to(tmp_path / "log", logging.INFO, alone=False):
         _LOG.warning("two")
     assert [record.message for record in caplog.records] == ["two"]
+
+
+def test_a_disk_that_is_full_costs_lines_and_ends_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    with log.logging_to(Path("/dev/full"), logging.INFO, alone=True):
+        _LOG.warning("finds no room")
+    assert capfd.readouterr() == ("", "")

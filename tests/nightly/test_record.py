@@ -50,6 +50,26 @@ def test_a_record_that_cannot_be_read_is_begun_anew(tmp_path: Path, text: str) -
     assert read_record(tmp_path / "none.json", tmp_path) == Record(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"exit_code": 42},
+        {"exit_code": "0"},
+        {"started": "9999-12-31T23:59:59Z"},
+        {"troubles": 3},
+        {"accounts": [{"account": "work", "exit_code": 42, "stored": 0, "troubles": []}]},
+        {"accounts": [{"account": "work", "exit_code": 0, "stored": "many", "troubles": []}]},
+    ],
+)
+def test_a_record_with_a_value_that_means_nothing_is_begun_anew(tmp_path: Path, damage: dict[str, object]) -> None:
+    path = tmp_path / "nightly.json"
+    write_record(path, Record(tmp_path, {}, (night(0),)))
+    told = json.loads(path.read_text())
+    told["runs"][0] |= damage
+    path.write_text(json.dumps(told))
+    assert read_record(path, tmp_path) == Record(tmp_path)
+
+
 def test_the_latest_hundred_nights_are_kept() -> None:
     record = Record(Path("/a"))
     for day in range(MOST_RUNS + 5):
@@ -76,6 +96,13 @@ def test_a_run_that_did_not_happen_failed_or_was_killed_is_not_fresh() -> None:
     assert not Record(Path("/a"), {}, (night(0), night(1, 3))).is_fresh(now, day, ())
     assert not Record(Path("/a"), {}, (night(0), night(1, ended=False))).is_fresh(now, day, ())
     assert Record(Path("/a"), {}, (night(0), night(1))).is_fresh(now, day, ())
+
+
+def test_a_run_of_the_future_is_not_fresh_but_for_a_clock_that_was_set_right() -> None:
+    record, day = Record(Path("/a"), {}, (night(0),)), timedelta(days=1)
+    ended = START + timedelta(minutes=5)
+    assert record.is_fresh(ended - timedelta(seconds=30), day, ())
+    assert not record.is_fresh(ended - timedelta(hours=1), day, ())
 
 
 def test_each_account_must_be_fresh() -> None:

@@ -126,6 +126,15 @@ def test_mail_of_an_account_that_was_down_is_told_of_when_it_comes(
     assert findings.messages == 0
 
 
+def test_a_digest_of_the_future_hides_no_mail(night: Night, deliver: Callable[[int, datetime], None]) -> None:
+    wrong = NIGHT + timedelta(days=365)
+    run(night, fetch=fetched(*GOOD), send=lambda _: "sent", now=Clock(wrong))
+    deliver(1, NIGHT - timedelta(hours=3))
+    _, findings = run(night, fetch=fetched(*GOOD), send=lambda _: "sent", now=Clock())
+    assert findings is not None
+    assert findings.messages == 1
+
+
 def test_a_digest_that_could_not_be_sent_is_told_the_next_night(
     night: Night, deliver: Callable[[int, datetime], None]
 ) -> None:
@@ -187,6 +196,23 @@ def test_a_report_that_cannot_be_written_does_not_stop_the_digest(
     assert (done.exit_code, done.report) == (6, None)
     assert told[0].troubles[0].startswith("No report: Cannot write the report into")
     assert told[0].messages == 1
+
+
+def test_a_message_table_that_cannot_be_written_is_told_of_and_the_mail_once_it_can(
+    night: Night, deliver: Callable[[int, datetime], None]
+) -> None:
+    deliver(1, NIGHT - timedelta(hours=3))
+    (night.archive / ".cache").write_text("in its place")
+    told: list[Findings] = []
+    done, _ = run(night, fetch=fetched(*GOOD), send=lambda each: told.append(each) or "sent", now=Clock())
+    assert (done.exit_code, done.digest) == (6, "sent")
+    report, counts = told[0].troubles
+    assert report.startswith("No report: Cannot ")
+    assert counts.startswith("No counts in the digest: Cannot ")
+    (night.archive / ".cache").unlink()
+    _, findings = run(night, fetch=fetched(*GOOD), send=lambda _: "sent", now=Clock(NIGHT + timedelta(days=1)))
+    assert findings is not None
+    assert findings.messages == 1
 
 
 def test_a_damaged_archive_is_told_of_and_its_mail_once_it_is_mended(
