@@ -5,6 +5,7 @@ RFC 9051, section 2.3.1.1, wants a new UIDVALIDITY then. A server that counts it
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -41,19 +42,30 @@ def suspects(before: MailboxState | None, known: Listing, now: MailboxState, lis
 
 def used_again(
     source: Sampled, folder: MailboxFolder, stored: Stored, uidvalidity: int, uids: Sequence[int]
-) -> tuple[int, int]:
+) -> tuple[int, int] | None:
     """How many of these UIDs, in a sample, stand for another message than in the archive; and the size of the sample.
 
-    Raises NetworkError, StorageError.
+    ``None`` where the server tells of none of them. Raises NetworkError, StorageError.
     """
     sample = list(islice(_stored_ones(stored, uidvalidity, uids), SAMPLE))
     if not sample:
         return 0, 0
-    try:
-        answers = source.message_ids(folder.mailbox, sample)
-    except (ServerRefusalError, UnreadableAnswerError):  # it does not tell: then the listing is taken as it is
-        return 0, 0
+    answers = _message_ids(source, folder.mailbox, sample)
+    if not answers:
+        return None
     return sum(message_id(head) != _stored_message_id(folder, key) for key, head in answers.items()), len(answers)
+
+
+def _message_ids(source: Sampled, mailbox: Mailbox, sample: Sequence[MessageKey]) -> Mapping[MessageKey, bytes]:
+    """Those that the server tells; where it fails over some of the messages, those of the others."""
+    try:
+        return source.message_ids(mailbox, sample)
+    except (ServerRefusalError, UnreadableAnswerError):
+        found: dict[MessageKey, bytes] = {}
+        for key in sample:
+            with suppress(ServerRefusalError, UnreadableAnswerError):
+                found.update(source.message_ids(mailbox, [key]))
+        return found
 
 
 def _stored_ones(stored: Stored, uidvalidity: int, uids: Sequence[int]) -> Iterator[MessageKey]:

@@ -31,6 +31,11 @@ NO_UIDVALIDITY = (
     "UIDs may pass for those that are stored."
 )
 
+UNTOLD = (
+    "its messages are not as they were when it was last listed, and the server does not tell whether they are others "
+    "under the same UIDs: what is stored stays, and only what is new is fetched. Run again."
+)
+
 LOST_ROWS = (
     "manifest.jsonl had lost lines; the messages that had none are entered as they are now. Whether that is how they "
     "came, nobody knows: hold their sizes against the server's by `inboxstats verify --online`."
@@ -186,7 +191,7 @@ def _plan_mailbox(
         plan.listed += state.messages
         return
     known = folder.listed()
-    found = None
+    found, is_certain = None, True
     if unchanged and len(known) == state.messages:
         _LOG.info("%s has not changed, but the archive has", name)
         listing = known
@@ -207,7 +212,7 @@ def _plan_mailbox(
             if not dry_run:
                 folder.headers.discard(stored)  # they come anew, should the messages come back
             return
-        listing = _in_generation(plan, source, folder, found, known, stored, dry_run=dry_run)
+        listing, is_certain = _in_generation(plan, source, folder, found, known, stored, dry_run=dry_run)
         if not found.state.uidvalidity:
             plan.warnings.append((name, NO_UIDVALIDITY))
     missing = listing.without(stored.uids(listing.uidvalidity))
@@ -217,8 +222,9 @@ def _plan_mailbox(
     plan.add(folder, missing, of=len(listing))
     if dry_run:
         return
-    # Last, so that what there is to do is told though the disk be full.
-    if found is not None:
+    # Last, so that what there is to do is told though the disk be full. Where it is not certain whose it is, the one
+    # before stays, for the next run to compare with.
+    if found is not None and is_certain:
         folder.note_listing(found.state, listing)
     if not missing:
         folder.settle(stored, complete=since is None)
@@ -250,17 +256,21 @@ def _in_generation(
     stored: Stored,
     *,
     dry_run: bool,
-) -> Listing:
-    """The listing under the UIDVALIDITY that the archive has for it.
+) -> tuple[Listing, bool]:
+    """The listing under the UIDVALIDITY that the archive has for it, and whether that is certain.
 
     That is the server's, or a later generation of it (`layout.next_generation`) where the server gave its UIDs to
     other messages: so nothing stored is taken for a message that it is not, or overwritten.
     """
     listing = found.listing.under(stored.generation(found.listing.uidvalidity))
     suspected = suspects(folder.state(), known, found.state, listing)
-    others, compared = used_again(source, folder, stored, listing.uidvalidity, suspected)
+    answer = used_again(source, folder, stored, listing.uidvalidity, suspected)
+    if answer is None:
+        plan.troubles.append((folder.mailbox.name, UNTOLD))
+        return listing, False
+    others, compared = answer
     if not others:
-        return listing
+        return listing, True
     reason = (
         f"the server uses UIDs again for other messages ({others:,} of {compared:,} compared) and keeps its "
         "UIDVALIDITY. All of it is fetched anew; what was stored stays."
@@ -269,4 +279,4 @@ def _in_generation(
     listing = listing.under(next_generation(listing.uidvalidity))
     if not dry_run:
         folder.begin(listing.uidvalidity)
-    return listing
+    return listing, True

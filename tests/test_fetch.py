@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scripted import ScriptedServer, bye, drop, reply, untagged
 from scripted_mailbox import ANY_DAY, Box, Stored, box, numbers
-from scripted_session import Session
+from scripted_session import Fault, Session
 
 from inboxstats.archive import Archive, Owner
 from inboxstats.choosing import chosen
@@ -301,7 +301,7 @@ def test_a_mailbox_that_cannot_be_opened_does_not_cost_the_others(server: Script
 
 def test_a_mailbox_that_is_deleted_meanwhile_is_given_up_at_once(server: ScriptedServer, archive: Archive) -> None:
     for nth in range(2, 50):
-        server.on("EXAMINE", reply("NO [NONEXISTENT] it was just deleted"), nth=nth)
+        server.on("EXAMINE", reply("NO [NONEXISTENT] it was just deleted."), nth=nth)
     server.on("UID FETCH", drop(), nth=2)
     done = run(server, archive, threads=1)
     assert done.troubles == (
@@ -581,6 +581,52 @@ def test_uids_used_again_are_noticed_though_all_the_numbers_are_as_before(tmp_pa
             server.script.extensions = CONDSTORE
             assert run(server, archive).exit_code == code
     assert len(list(archive.path.rglob("*.eml"))) == 60
+
+
+def refusing(pattern: str, text: str) -> Fault:
+    """This answer to commands of that pattern, and the right one to all others."""
+
+    def fault(session: Session, tag: str, line: str) -> None:
+        if re.match(pattern, line):
+            session.send(f"{tag} {text}")
+        else:
+            session.answer(tag, line)
+
+    return fault
+
+
+@pytest.mark.parametrize("extensions", [(), CONDSTORE])
+@pytest.mark.parametrize("answer", ["NO not now", "OK that is all"])
+def test_where_the_server_does_not_tell_whether_uids_are_used_again_the_next_run_asks_once_more(
+    tmp_path: Path, extensions: tuple[str, ...], answer: str
+) -> None:
+    archive = Archive.create(tmp_path / "archive", fsync=False)
+    inbox = box(*letters("old"))
+    with ScriptedServer({"INBOX": inbox}) as server:
+        server.script.extensions = extensions
+        run(server, archive)
+        inbox.messages = box(*letters("new!")).messages
+        server.on("UID FETCH", refusing(r"UID FETCH .*HEADER", answer))
+        for _ in range(2):
+            done = run(server, archive)
+            assert (done.stored, done.exit_code) == (0, 3)
+            assert "does not tell whether they are others" in done.troubles[0][1]
+        server.script.rules.clear()
+        assert run(server, archive).stored == 30
+        assert run(server, archive).exit_code == 0
+    assert sorted(path.read_bytes() for path in archive.path.rglob("*.eml")) == sorted(letters("old") + letters("new!"))
+
+
+def test_one_message_that_the_server_cannot_read_hides_no_uids_that_are_used_again(tmp_path: Path) -> None:
+    archive = Archive.create(tmp_path / "archive", fsync=False)
+    inbox = box(*letters("old"))
+    with ScriptedServer({"INBOX": inbox}) as server:
+        run(server, archive)
+        inbox.messages = box(*letters("new!")).messages
+        server.on("UID FETCH", refusing(r"UID FETCH 1\b.*HEADER", "NO [SERVERBUG] it is damaged"))
+        done = run(server, archive)
+    assert (done.stored, done.exit_code) == (30, 3)
+    assert "(19 of 19 compared)" in done.troubles[0][1]
 
 
 def test_a_dry_run_tells_of_uids_used_again_and_writes_nothing(tmp_path: Path) -> None:

@@ -332,7 +332,9 @@ class ImapSource:
             except (imaplib.IMAP4.error, UnicodeError) as refused:
                 if throttled := self._connection.throttling(str(refused)):
                     raise throttled from refused
-                raise MailboxRefusedError(f"{mailbox.name!r} cannot be opened: {refused}.") from refused
+                raise MailboxRefusedError(
+                    f"{mailbox.name!r} cannot be opened: {str(refused).rstrip('.')}."
+                ) from refused
             state = states.state(answer)
             # RFC 9051, section 2.3.1.1, wants one; where a server gives none, its UIDs are taken as they are.
             self._uidvalidity = state.uidvalidity or 0
