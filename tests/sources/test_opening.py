@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from scripted import ScriptedServer, reply
+from scripted import ScriptedServer, reply, untagged
 from scripted_mailbox import Box, box
 from scripted_session import Session
 
@@ -92,6 +92,15 @@ def test_a_mailbox_that_is_refused_gives_no_message_and_another_one_does(
     with pytest.raises(MailboxRefusedError, match="not that one"):
         fetched(source, INBOX, 7, 1, 2)
     assert fetched(source, WORK, 8, 1) == MESSAGES[3:4]
+
+
+@pytest.mark.parametrize("exists", [0, 1, 99])
+def test_how_much_the_mailbox_before_has_is_said_of_no_other(
+    server: ScriptedServer, source: ImapSource, exists: int
+) -> None:
+    assert len(source.listing(INBOX)) == 3
+    server.on("EXAMINE", untagged(b"* %d EXISTS" % exists, b"* OK [CLOSED] the one before"))
+    assert len(source.listing(WORK)) == 2
 
 
 def test_a_mailbox_that_is_refused_in_vain_hinders_no_other(server: ScriptedServer, source: ImapSource) -> None:

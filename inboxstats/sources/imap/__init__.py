@@ -341,7 +341,9 @@ class ImapSource:
             if client is self._enabled[0] and b"QRESYNC" in answer.get(b"ENABLED", [b""])[0].upper().split():
                 self._enabled = (client, True)
             qresync = client is self._enabled[0] and self._enabled[1]
-            selected = Selected(self._uidvalidity, int(answer[b"EXISTS"]), state.uidnext, state.highestmodseq, qresync)
+            # imapclient takes the first, which may still be of the mailbox that was open before.
+            exists = client._imap.untagged_responses.get("EXISTS", [answer[b"EXISTS"]])[-1]  # noqa: SLF001 -- as above
+            selected = Selected(self._uidvalidity, int(exists), state.uidnext, state.highestmodseq, qresync)
             self._selected = ((client, self._connection.failures, mailbox), selected)
         assert self._selected
         return self._selected[1]
