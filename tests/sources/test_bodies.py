@@ -132,6 +132,7 @@ def test_a_bye_is_the_end() -> None:
         b"GARBAGE\r\n",
         b"* 1 FETCH UID 7 BODY[] {2}\r\nhi)\r\n",
         b"* 1 FETCH (UID 7 BODY[] {2}\r\nhello)\r\n",  # longer than it says
+        b"* 1 FETCH (UID 7 BODY[] {6}\r\nhello\r\n)\r\n",  # by its last byte
         b"* 1 FETCH (UID 7 BODY[] {7}\r\nhello)\r\nB1 OK done\r\n",  # shorter than it says
         b"* 1 FETCH (UID seven BODY[] {2}\r\nhi)\r\n",
         b"* 1 FETCH (UID 12345678901 BODY[] {2}\r\nhi)\r\n",

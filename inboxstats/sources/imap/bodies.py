@@ -182,7 +182,7 @@ def _items(
 
 def _behind(line: bytes, stream: Stream) -> bytes:
     """The line on which an answer goes on after a literal."""
-    if not line.strip():  # some servers break the line here
+    if line == b"\r\n":  # some servers break the line here; a lone LF is the end of a message that was told too short
         line = _line(stream)
     if not line.startswith((b" ", b")")):
         raise _malformed(line)
