@@ -175,6 +175,14 @@ def test_a_server_that_fails_over_one_item_is_asked_for_less(refused: str) -> No
     assert (found["1-1"].size is None) == (refused == "RFC822.SIZE")  # type: ignore[index]
 
 
+@pytest.mark.parametrize("answer", ["NO [INUSE] not now", "BAD not now"])
+def test_a_server_that_fails_once_costs_no_flags(answer: str) -> None:
+    with served(box(*MESSAGES)) as (server, source):
+        whole = source.snapshot(INBOX)
+        server.on("UID FETCH", reply(answer), nth=1)
+        assert source.snapshot(INBOX) == whole
+
+
 @pytest.mark.parametrize(
     ("answer", "flags", "date", "size"),
     [

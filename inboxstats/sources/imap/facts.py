@@ -19,8 +19,8 @@ LARGEST_SIZE = 2**63 - 1
 
 ALL = ("UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE")
 WITHOUT_FLAGS = ("UID", "INTERNALDATE", "RFC822.SIZE")
-WANTED = (ALL, WITHOUT_FLAGS, ("UID", "RFC822.SIZE"))
-"""Where a server fails over one of them, it is asked for less."""
+WANTED = (ALL, ALL, WITHOUT_FLAGS, ("UID", "RFC822.SIZE"))
+"""Where a server fails over one of them, it is asked for less; once more before, as flags are asked for once only."""
 
 _ITEM = re.compile(
     rb"(?:UID (?P<uid>\d+)|RFC822\.SIZE (?P<size>\d+)|FLAGS \((?P<flags>[^()]*)\)|MODSEQ \(\d+\)"
