@@ -183,6 +183,17 @@ def test_a_server_that_fails_once_costs_no_flags(answer: str) -> None:
         assert source.snapshot(INBOX) == whole
 
 
+@pytest.mark.parametrize("told", ["1", "2:6"])
+def test_messages_that_the_listing_leaves_out_are_asked_for_once_more(told: str) -> None:
+    def leave_out(session: Session, tag: str, line: str) -> None:
+        session.answer(tag, line.replace(" 1:7 ", f" {told} "))
+
+    with served(box(*MESSAGES)) as (server, source):
+        whole = source.snapshot(INBOX)
+        server.on("UID FETCH", leave_out)
+        assert source.snapshot(INBOX) == whole
+
+
 @pytest.mark.parametrize(
     ("answer", "flags", "date", "size"),
     [

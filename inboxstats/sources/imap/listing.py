@@ -5,6 +5,7 @@ answers stands in memory.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from imapclient import IMAPClient
@@ -15,6 +16,7 @@ from inboxstats.errors import MailboxRefusedError, ServerRefusalError, Unreadabl
 from inboxstats.sources.imap.changes import changes
 from inboxstats.sources.imap.facts import ALL, WANTED, Facts, all_items, fetched, listed
 from inboxstats.sources.imap.opened import AT_ONCE, BYTES_A_MESSAGE, SEARCHED_AT_ONCE, Opened, some_of
+from inboxstats.sources.imap.pipeline import sequence_set
 from inboxstats.sources.imap.responses import searched
 
 SOME = 100
@@ -111,8 +113,20 @@ def _described(opened: Opened, window: _Window, early: Callable[[Mapping[int, Fa
         # One that the answer leaves out is listed all the same: whether it is gone, SEARCH tells.
         with opened() as (client, _):
             uids = searched(client, f"UID {window}")
+        rows |= _left_out(opened, [uid for uid in uids if uid in window and uid not in rows])
         rows = {uid: rows.get(uid) or Facts(0, uid) for uid in uids if uid in window}
     return rows
+
+
+def _left_out(opened: Opened, uids: Sequence[int]) -> dict[int, Facts]:
+    """What the server tells of some messages that it left out, where it is asked for these alone."""
+    found: dict[int, Facts] = {}
+    if uids:
+        some = set(uids[:SEARCHED_AT_ONCE])
+        with suppress(ServerRefusalError, UnreadableAnswerError), opened() as (client, _):
+            answers = fetched(client, "UID", "FETCH", sequence_set(some).decode(), listed(all_items(client)))
+            found.update((facts.uid, facts) for facts in answers if facts.uid in some)
+    return found
 
 
 def _listing(uidvalidity: int, rows: Mapping[int, Facts]) -> Listing:
