@@ -72,10 +72,34 @@ def test_each_failure_of_a_command_has_its_sentence(monkeypatch: pytest.MonkeyPa
     assert "is not found" in refusal("no-such-program-at-all")
     assert "failed with exit code 3" in refusal(sys.executable, "-c", f"print('{CANARY}'); raise SystemExit(3)")
     assert "printed nothing" in refusal("true")
+    assert "holds a NUL" in refusal("echo", "a\0b")
     monkeypatch.setattr(keyring, "PATIENCE", 0.5)
     began = time.monotonic()
     assert "took more than" in refusal("sleep", "30")
     assert time.monotonic() - began < 10
+
+
+def test_a_command_that_prints_without_end_is_ended_at_once() -> None:
+    assert "printed more than 65,536 bytes" in refusal("yes")
+
+
+@pytest.mark.parametrize("way", ["command", "systemd", "environment"])
+def test_a_password_that_is_not_utf_8_is_refused_wherever_it_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    latin = b"canary-p\xe4ss"
+    (tmp_path / "work").write_bytes(latin)
+    match way:
+        case "command":
+            sentence = refusal("cat", str(tmp_path / "work"))
+        case "systemd":
+            monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+            sentence = refusal()
+        case _:
+            monkeypatch.setenv("INBOXSTATS_PASSWORD", os.fsdecode(latin))
+            sentence = refusal()
+    assert "is not UTF-8" in sentence
+    assert "canary" not in sentence
 
 
 def test_systemd_hands_a_credential_over_under_the_accounts_name(

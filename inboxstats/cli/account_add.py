@@ -162,9 +162,11 @@ def _account(place: Place, user: str, password_command: tuple[str, ...], mailbox
 
 
 def _piped_password() -> str:
-    """The first line of stdin."""
+    """The first line of stdin. Raises UsageError, CredentialsError."""
+    from inboxstats.credentials import password_in
+
     data = sys.stdin.buffer.readline() if not sys.stdin.isatty() else b""
-    password = data.decode("utf-8", "replace").rstrip("\r\n")
+    password = password_in(data, "The password on stdin")
     if not password:
         raise UsageError("stdin has no password. Pipe it in, as in: pass show mail | inboxstats account add ...")
     return password

@@ -72,7 +72,7 @@ def _sent(
 
 
 def _send_mail(message: "EmailMessage", settings: "DigestSettings", warn: Warn) -> None:
-    from inboxstats.credentials import Login, password_for
+    from inboxstats.credentials import Login, keyring, password_for
     from inboxstats.digest.mail import PORTS, Outgoing, send
 
     host, user = settings.smtp_host, settings.smtp_user
@@ -85,7 +85,8 @@ def _send_mail(message: "EmailMessage", settings: "DigestSettings", warn: Warn) 
     password = None
     if user is not None:
         # INBOXSTATS_PASSWORD names no server: it is an account's, and is never sent to another one's.
-        login = Login(host, user, "smtp", settings.smtp_password_command, is_only=False)
+        ways = f"[digest] smtp_password_command, or by `keyring set {keyring.SERVICE} {user}@{host}`"
+        login = Login(host, user, "smtp", settings.smtp_password_command, is_only=False, ways=ways)
         password = password_for(login, warn=warn)
     port = settings.smtp_port or PORTS[settings.smtp_security]
     send(message, Outgoing(host, port, settings.smtp_security, user, password))

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from inboxstats.credentials import keyring
-from inboxstats.credentials.command import first_line, split_command
+from inboxstats.credentials.command import first_line, password_in, split_command
 from inboxstats.errors import CredentialsError, is_short_of_files, storage_error
 
-__all__ = ["ENVIRONMENT", "Login", "Secret", "password_for", "secret_for", "split_command"]
+__all__ = ["ENVIRONMENT", "Login", "Secret", "password_for", "password_in", "secret_for", "split_command"]
 
 ENVIRONMENT = keyring.SECRET_VARIABLE
 
@@ -25,7 +25,7 @@ class Login:
     """Whose password is wanted. `command` is an argument list that prints it, run without a shell.
 
     `is_only` says that no other account is fetched in this run: INBOXSTATS_PASSWORD names no account, and one account's
-    password must not be sent to another one's server.
+    password must not be sent to another one's server. `ways` says how to give one, where it is no account's.
     """
 
     host: str
@@ -33,6 +33,7 @@ class Login:
     account: str
     command: tuple[str, ...] = ()
     is_only: bool = True
+    ways: str = ""
 
     @property
     def entry(self) -> str:
@@ -67,13 +68,14 @@ def secret_for(login: Login, *, ask: Callable[[str], str] | None = None, warn: C
         return Secret(found.secret, "keyring")
     if login.is_only and (password := os.environ.get(ENVIRONMENT)):
         warn(f"The password comes from {ENVIRONMENT}, which other programs of yours can read; a keyring is safer.")
-        return Secret(password, "environment")
+        return Secret(password_in(os.fsencode(password), ENVIRONMENT), "environment")
     if ask is not None and (password := ask(f"Password for {login.user} at {login.host}: ")):
         return Secret(password, "prompt")
-    raise CredentialsError(
-        f"No password for {login.user} at {login.host}: {found.trouble} Give one by --password-command, "
-        f"by `keyring set {keyring.SERVICE} {login.entry}`, or, for a single account, in {ENVIRONMENT}."
+    ways = login.ways or (
+        f"--password-command, by `keyring set {keyring.SERVICE} {login.entry}`, or, for a single account, in "
+        f"{ENVIRONMENT}"
     )
+    raise CredentialsError(f"No password for {login.user} at {login.host}: {found.trouble} Give one by {ways}.")
 
 
 def _from_systemd(account: str) -> str | None:
@@ -95,4 +97,4 @@ def _from_systemd(account: str) -> str | None:
         raise CredentialsError(
             f"systemd's credential {path} cannot be read: {problem.strerror}. Check LoadCredential= of the unit."
         ) from problem
-    return data.decode("utf-8", "surrogateescape").partition("\n")[0].rstrip("\r") or None
+    return password_in(data, f"systemd's credential {path}") or None

@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
@@ -96,11 +97,14 @@ def send(message: EmailMessage, server: Outgoing, *, context: ssl.SSLContext | N
     try:
         with _connected(server, context or ssl.create_default_context()) as client:
             if server.user is not None and server.password is not None:
-                client.login(server.user, server.password)
+                _login(client, server.user, server.password)
             client.send_message(message)
     except smtplib.SMTPAuthenticationError as problem:
+        said = _answer(problem)
+        for secret in _as_sent(server.user or "", server.password or ""):
+            said = said.replace(secret, "…")  # some servers repeat the line that they refuse
         raise CredentialsError(
-            f"{where} refuses the login of {server.user} ({_answer(problem)}). Check smtp_user and the password; "
+            f"{where} refuses the login of {server.user} ({said}). Check smtp_user and the password; "
             "many providers want an app password here, too."
         ) from None
     except (ssl.SSLError, ssl.CertificateError) as problem:
@@ -138,6 +142,23 @@ def _connected(server: Outgoing, context: ssl.SSLContext) -> smtplib.SMTP:
             raise
         client.ehlo()  # what was offered before counts no longer
     return client
+
+
+def _login(client: smtplib.SMTP, user: str, password: str) -> None:
+    if user.isascii() and password.isascii():
+        client.login(user, password)
+        return
+    # smtplib's own login knows ASCII alone; PLAIN is UTF-8 (RFC 4616).
+    client.ehlo_or_helo_if_needed()
+    code, said = client.docmd("AUTH", f"PLAIN {_as_sent(user, password)[0]}")
+    if code != 235:  # RFC 4954, section 6
+        raise smtplib.SMTPAuthenticationError(code, said)
+
+
+def _as_sent(user: str, password: str) -> tuple[str, ...]:
+    """The secret of PLAIN and of LOGIN as it is on the wire, and as it is."""
+    plain, alone = (b64encode(text.encode()).decode() for text in (f"\0{user}\0{password}", password))
+    return tuple(each for each in (plain, alone, password) if each)
 
 
 def _answer(problem: smtplib.SMTPResponseException) -> str:

@@ -5,10 +5,12 @@ import json
 import re
 import ssl
 import stat
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import filekeyring
 import pytest
 from command import Done, Inboxstats
 from servers.certificates import Certificates
@@ -166,6 +168,18 @@ def test_in_a_script_all_is_an_option_and_json_tells_what_was_found(
     }  # fmt: skip
     assert stat.S_IMODE(file_of(inboxstats).stat().st_mode) == 0o600
     assert inboxstats("fetch", "work", **keyring).out.startswith("work: 2 new messages")
+
+
+def test_a_password_on_stdin_that_is_not_utf_8_is_never_kept_as_another_one(
+    inboxstats: Inboxstats, tmp_path: Path
+) -> None:
+    environment = inboxstats.environment(**filekeyring.environment(tmp_path / "ring.json"))
+    command = inboxstats.command("account", "add", "me@gmail.com", "--no-login", "--password-stdin")
+    done = subprocess.run(command, env=environment, input=b"p\xe4ss\n", capture_output=True, check=False)
+    assert done.returncode == 4
+    assert b"The password on stdin is not UTF-8" in done.stderr
+    assert not (tmp_path / "ring.json").exists()
+    assert not file_of(inboxstats).exists()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from inboxstats.archive import Owner
 from inboxstats.cli.delivery import deliver, deliver_sentence, my_addresses
 from inboxstats.config import Config, DigestSettings
 from inboxstats.digest import Findings, Period, nothing
-from inboxstats.errors import NetworkError, UsageError
+from inboxstats.errors import CredentialsError, NetworkError, UsageError
 
 # apprise tries a module that Python is about to drop, and does without it where it is gone.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -63,6 +63,20 @@ def test_of_two_ways_that_fail_both_are_told(service: Webhook) -> None:
         deliver_sentence("It was killed.", both, warn=warnings.append)
     (warning,) = warnings
     assert "could not be pushed" in warning
+
+
+def test_a_missing_smtp_password_is_asked_for_where_it_is_looked_for(
+    quiet: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.setenv("INBOXSTATS_PASSWORD", "an account's")
+    mail = settings(to="me@example.org", smtp_host="smtp.example.org", smtp_user="me")
+    with pytest.raises(CredentialsError) as caught:
+        deliver(quiet, mail, warn=lambda _: None)
+    assert str(caught.value) == (
+        "No password for me at smtp.example.org: this machine has no keyring. Give one by [digest] "
+        "smtp_password_command, or by `keyring set inboxstats me@smtp.example.org`."
+    )
 
 
 def test_my_addresses_are_those_that_i_name_log_in_with_and_send_from() -> None:

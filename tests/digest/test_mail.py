@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -133,7 +134,20 @@ class Inbox:
 
     def login(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         self.logins.append((data.login, data.password))
-        return AuthResult(success=data.password == b"correct horse")
+        return AuthResult(success=data.password in (b"correct horse", "grüner Käse".encode()))
+
+
+class Parrot(Inbox):
+    """Refuses every login by repeating what it was sent."""
+
+    async def handle_EHLO(  # noqa: N802
+        self, _server: Any, session: Any, _envelope: Any, hostname: str, _responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return ["250-127.0.0.1", "250 AUTH PLAIN"]
+
+    async def auth_PLAIN(self, _server: Any, args: list[str]) -> AuthResult:  # noqa: N802
+        return AuthResult(success=False, handled=False, message=f"535 5.7.8 what is <AUTH {' '.join(args)}>?")
 
 
 @contextmanager
@@ -174,6 +188,26 @@ def test_it_logs_in_over_a_verified_channel(full: Findings, certificates: Certif
         send(composed(full), server, context=trusted(certificates))
     assert inbox.logins == [(b"me", b"correct horse")]
     assert len(inbox.mail) == 1
+
+
+def test_a_password_beyond_ascii_logs_in(full: Findings, certificates: Certificates) -> None:
+    inbox = Inbox()
+    with smtp(inbox, certificates.good, at_once=True) as port:
+        server = Outgoing("127.0.0.1", port, "tls", "me", "grüner Käse")
+        send(composed(full), server, context=trusted(certificates))
+    assert inbox.logins == [(b"me", "grüner Käse".encode())]
+    assert len(inbox.mail) == 1
+
+
+@pytest.mark.parametrize("password", [CANARY, f"{CANARY}ä"])
+def test_a_server_that_repeats_the_login_does_not_make_us_show_it(
+    full: Findings, certificates: Certificates, password: str
+) -> None:
+    with smtp(Parrot(), certificates.good, at_once=True) as port:
+        server = Outgoing("127.0.0.1", port, "tls", "me", password)
+        with pytest.raises(CredentialsError, match="what is <AUTH PLAIN …>") as caught:
+            send(composed(full), server, context=trusted(certificates))
+    assert b64encode(f"\0me\0{password}".encode()).decode() not in str(caught.value)
 
 
 @pytest.mark.parametrize("security", ["tls", "starttls"])
