@@ -17,7 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import chain, count, islice
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -63,9 +63,7 @@ def warm_up(*modules: str) -> None:
     modules -- what they need beside our parser; only before the first worker is started
     """
     _PRELOADED.extend(module for module in modules if module not in _PRELOADED)
-    if _has_forkserver():
-        _context()
-        forkserver.ensure_running()
+    _context()
 
 
 def default_workers() -> int:
@@ -271,6 +269,13 @@ def _context() -> multiprocessing.context.BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context(_FORKSERVER)
     context.set_forkserver_preload(_PRELOADED)
+    # Ctrl-C goes to every process of the terminal, and the fork server would say so by a traceback: it never sees it.
+    resource_tracker.ensure_running()  # it lifts the mask
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
     return context
 
 

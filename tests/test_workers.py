@@ -1,6 +1,7 @@
 """Every executor looks the same to the caller, and a worker that dies costs one item."""
 
 import contextlib
+import multiprocessing
 import os
 import re
 import signal
@@ -236,6 +237,23 @@ def test_a_temporary_folder_too_deep_for_a_socket_does_not_matter(tmp_path: Path
         [sys.executable, script], env=os.environ | {"TMPDIR": str(deep)}, capture_output=True, text=True, timeout=120
     )
     assert (done.stdout, done.stderr) == (f"{sum(range(500))}\n", "")
+
+
+@pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="there is no fork server")
+def test_ctrl_c_is_no_matter_of_the_fork_server(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal\n"
+        "from multiprocessing import forkserver\n"
+        "from inboxstats import workers\n"
+        "workers.warm_up()\n"
+        "started = forkserver._forkserver._forkserver_pid\n"
+        "os.kill(started, signal.SIGINT)  # while it imports what workers need\n"
+        "print(sum(result for _, result in workers.run(list, range(9), engine='processes', workers=1)))\n"
+        "assert forkserver._forkserver._forkserver_pid == started\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "36\n", "")
 
 
 def test_a_script_without_a_main_guard_can_use_processes(tmp_path: Path) -> None:
