@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
@@ -53,6 +53,13 @@ _SAFE = (
 )
 
 _QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)  # MULTI is PIVOT
+
+_UNFIT = ("uhugeint", "time with time zone", "bit", "bignum", "variant")
+"""Types that Arrow has not: a number above 2^127 would be negative, a time lose its offset, and others be bytes."""
+
+_NESTED = ("struct", "map", "list", "array", "union")
+
+_CAST = "Cast it: CAST(… AS VARCHAR)."
 
 _GAP = 2
 _NARROW = 10
@@ -104,7 +111,7 @@ def ask(query: str, rows: pa.Table, selection: Selection) -> Answer:
 def _run(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
     # In a thread, as Python's signal handlers wait until a call into DuckDB is over.
     with ThreadPoolExecutor(max_workers=1) as pool:
-        running = pool.submit(lambda: connection.sql(query).to_arrow_table())
+        running = pool.submit(_table, connection, query)
         try:
             wait([running])
         finally:
@@ -118,9 +125,28 @@ def _run(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
             raise _refusal(problem) from problem
 
 
+def _table(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
+    relation = connection.sql(query)
+    for name, kind in zip(relation.columns, relation.types, strict=True):
+        if any(each in _UNFIT for each in _types(kind)):
+            raise UsageError(
+                f"The column {visible(name)!r} is of a type that cannot be shown ({visible(str(kind))}). {_CAST}"
+            )
+    return relation.to_arrow_table()
+
+
+def _types(kind: Any) -> Iterator[str]:
+    """A type of DuckDB's and those of which it is made, by their names."""
+    yield kind.id
+    if kind.id in _NESTED:
+        for _, part in kind.children:
+            if not isinstance(part, int):  # an array's length
+                yield from _types(part)
+
+
 def _refusal(problem: duckdb.Error) -> UsageError:
     """DuckDB's first line; those below show the query again."""
-    first = visible(next(iter(str(problem).splitlines()), "")).rstrip(".")
+    first = visible(next(iter(str(problem).splitlines()), "")).rstrip(".!")
     hint = ' `when` is a word of SQL: write it in quotes, "when".' if 'near "when"' in first else ""
     return UsageError(f"DuckDB refuses the query: {first}.{hint}")
 
@@ -129,9 +155,7 @@ def _answer(table: pa.Table) -> Answer:
     try:
         columns = [[_plain(value) for value in column.to_pylist()] for column in table.columns]
     except (ValueError, OverflowError) as problem:
-        raise UsageError(
-            f"The answer has a value that cannot be shown ({visible(str(problem))}). Cast it: CAST(… AS VARCHAR)."
-        ) from problem
+        raise UsageError(f"The answer has a value that cannot be shown ({visible(str(problem))}). {_CAST}") from problem
     return Answer(tuple(table.column_names), list(zip(*columns, strict=True)))
 
 

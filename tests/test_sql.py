@@ -91,6 +91,9 @@ def test_the_document_has_the_columns_of_the_views() -> None:
         ("{'a': [1, NULL]}", {"a": [1, None]}),
         ("MAP {'k': 1}", [["k", 1]]),
         ("true", True),
+        ("340282366920938463463374607431768211455::UHUGEINT::VARCHAR", "340282366920938463463374607431768211455"),
+        ("[1, 2]::INTEGER[2]", [1, 2]),
+        ("1::UNION(a INTEGER, b VARCHAR)", 1),
     ],
 )
 def test_values_are_those_of_json(value: str, shown: object) -> None:
@@ -119,7 +122,7 @@ def test_a_pivot_is_the_sum() -> None:
         ("FROM read_csv('{passwd}')", "disabled by configuration"),
         ("FROM read_text('{passwd}')", "disabled by configuration"),
         ("FROM glob('{passwd}*')", "disabled by configuration"),
-        ("FROM '{passwd}'", "does not exist"),
+        ("FROM '{passwd}'", "does not exist."),
         ("FROM query('SELECT * FROM read_text(''{passwd}'')')", "disabled by configuration"),
         ("ATTACH '{file}'", "ATTACH is refused"),
         ("INSTALL httpfs", "LOAD is refused"),
@@ -138,6 +141,11 @@ def test_a_pivot_is_the_sum() -> None:
         ("SELECT ?", "not provided"),
         ("FROM _UNNESTED", "does not exist"),
         ("SELECT 'infinity'::DATE", "Cast it"),
+        ("SELECT 340282366920938463463374607431768211455::UHUGEINT AS big", "column 'big' is of a type"),  # would be -1
+        ("SELECT {'a': [1::UHUGEINT]} AS x", "Cast it"),
+        ("SELECT MAP {'a': '12:00:00+02:00'::TIMETZ} AS x", "Cast it"),
+        ("SELECT '101'::BIT AS x", "Cast it"),
+        ("SELECT 1::BIGNUM AS x", "Cast it"),
         ("SELECT error('a\x1b[31m')", "a\ufffd[31m"),
         ("SELECT '\udcff'", "not valid UTF-8"),
     ],
