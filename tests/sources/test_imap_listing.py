@@ -338,6 +338,26 @@ def test_a_server_that_contradicts_itself_is_listed_anew(word: str) -> None:
         assert found == whole or word.startswith("OK")  # for flags there is its word alone
 
 
+@pytest.mark.parametrize("extensions", [CONDSTORE, ESEARCH, QRESYNC])
+@pytest.mark.parametrize("told", ["99", "31", "32"])
+def test_new_messages_that_are_left_out_are_not_hidden_by_as_many_that_were_expunged(
+    extensions: tuple[str, ...], told: str
+) -> None:
+    mailbox = box(*MESSAGES)
+
+    def leave_out(session: Session, tag: str, line: str) -> None:
+        session.answer(tag, line.replace(" 31:* ", f" {told} "))
+
+    with served(mailbox, extensions) as (server, source):
+        before = source.snapshot(INBOX)
+        change(mailbox, deliver=2, expunge=(1, 2) if told == "99" else (1,))
+        server.on("UID FETCH", leave_out)
+        now = source.snapshot(INBOX, before)
+        assert uids(now) == sorted(mailbox.messages)
+        server.script.rules.clear()
+        assert now.listing == source.snapshot(INBOX).listing
+
+
 def test_a_connection_that_drops_while_changes_are_told_is_made_again() -> None:
     mailbox = box(*MESSAGES)
     with served(mailbox, QRESYNC) as (server, source):

@@ -65,6 +65,8 @@ def _changed(opened: Opened, known: Listing, before: MailboxState) -> Snapshot |
         if now.uidnext > before.uidnext:
             # n:* always holds the last message, even below n: `_changes` leaves that out.
             new, _ = changes(client, f"{before.uidnext}:*", None, Listing(known.uidvalidity))
+            if _is_left_out(client, new, range(before.uidnext, now.uidnext)):
+                return None
             found = found.updated(new)
         if vanished:
             found = found.without(vanished)
@@ -113,6 +115,20 @@ def changes(client: IMAPClient, uids: str, since: str | None, known: Listing) ->
         place = known.place(uid)
         rows[uid].after(None if place is None else Facts.of(known, place)).add_to(found)
     return found, array("I", sorted(vanished))
+
+
+def _is_left_out(client: IMAPClient, new: Listing, uids: range) -> bool:
+    """Whether the server has a message of these UIDs that is not in `new`.
+
+    Where as many were expunged, their number alone would not tell; and no later run would ask for it.
+    """
+    told = {uid for uid in new.uids if uid in uids}
+    if len(told) == len(uids):
+        return False
+    windows = (uids[first : first + AT_ONCE] for first in range(0, len(uids), AT_ONCE))
+    return len(uids) > MOST_CHANGED or any(
+        not told.issuperset(searched(client, f"UID {window[0]}:{window[-1]}")) for window in windows
+    )
 
 
 def _still_there(client: IMAPClient, known: Integers, exists: int) -> "Integers | None":
