@@ -145,6 +145,10 @@ def open_collection(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Collection:
             raise UsageError(f"{path} does not exist. Give an archive, a Maildir, an mbox or a folder of .eml files.")
         if path.is_file():
             return Collection(path, _user_cache(path), ((None, _single_file(path)),), limits)
+        if not path.is_dir():
+            raise UsageError(
+                f"{path} is no file or folder, but a pipe or a device. Write what comes out of it into a file first."
+            )
         if is_archive(path):
             archive = Archive.open(path)
             accounts = tuple((account, ArchivedAccount(archive, account)) for account in archive.accounts())

@@ -234,7 +234,7 @@ def _sweep_gone(archive: Archive, account: str, there: Iterable[Mailbox]) -> lis
 
 def _lost(got: Downloaded) -> Iterator[tuple[str, str]]:
     for mailbox, (reason, messages) in got.refused.items():
-        yield mailbox, f"{reason} {messages:,} of its messages are not fetched."
+        yield mailbox, f"{reason} {messages:,} of its messages {'is' if messages == 1 else 'are'} not fetched."
 
 
 def _confirm(source: Server, wanted: Sequence[Wanted], got: Downloaded) -> tuple[tuple[Failure, ...], int]:

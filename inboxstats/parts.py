@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from inboxstats.archive.files import make_folder
-from inboxstats.errors import DamagedPartError, StorageError
+from inboxstats.errors import DamagedPartError, storage_error
 from inboxstats.schema import STORED
 
 _NUMBERED = ["keywords.list.element", "phrases.list.element"]
@@ -59,7 +59,7 @@ def opened(paths: Sequence[Path], metadata: Metadata) -> list[Part]:
             continue
         except _DAMAGE as problem:
             if isinstance(problem, OSError) and problem.errno is not None:
-                raise StorageError(f"Cannot read {path}: {problem.strerror}. Check its permissions.") from problem
+                raise storage_error("read", path, _plain(problem)) from problem
             remove(path)
             continue
         theirs = part.file.metadata.metadata or {}
@@ -98,7 +98,7 @@ def _damage(part: Part) -> Iterator[None]:
         yield
     except _DAMAGE as problem:
         if isinstance(problem, OSError) and problem.errno is not None:
-            raise StorageError(f"Cannot read {part.path}: {problem.strerror}. Run again.") from problem
+            raise storage_error("read", part.path, _plain(problem)) from problem
         remove(part.path)
         raise DamagedPartError(
             f"{part.path} was damaged, and is removed. Run again: its rows are made anew from the mail."
@@ -131,10 +131,12 @@ def write(table: pa.Table, folder: Path, metadata: Metadata) -> Part:
             temporary.unlink()
         if not isinstance(problem, OSError):
             raise
-        raise StorageError(
-            f"Cannot write the message table in {folder}: {problem.strerror or problem}. "
-            "Free some space or give yourself the right to write there; no mail is touched."
-        ) from problem
+        raise storage_error("write the message table in", folder, _plain(problem)) from problem
+
+
+def _plain(problem: OSError) -> OSError:
+    """In the system's words: Arrow's are those of its own source, around the number."""
+    return problem if problem.errno is None else OSError(problem.errno, os.strerror(problem.errno))
 
 
 class Phrases:

@@ -1,5 +1,6 @@
 """A path of mail opened for analysis: what is in it, what is parsed again and what is not."""
 
+import errno
 import gzip
 import mailbox as stdlib
 import os
@@ -121,6 +122,9 @@ def test_a_single_mbox_file_is_opened(tmp_path: Path) -> None:
 def test_what_is_no_mail_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
         open_collection(tmp_path / "none")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="Write what comes out of it into a file first"):
+        open_collection(tmp_path / "pipe")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="holds no mail"):
         open_collection(tmp_path / "empty")
@@ -229,8 +233,31 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pyt
     tree = eml_tree(tmp_path / "mail")
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(StorageError, match="Cannot write the message table"):
+    with pytest.raises(StorageError, match=r"Cannot write the message table in \S+: a part of the path is a file"):
         update(open_collection(tree))
+
+
+def test_a_table_that_is_no_folder_is_said_in_the_words_of_the_system(tmp_path: Path) -> None:
+    collection = open_collection(eml_tree(tmp_path / "mail"))
+    collection.cache.mkdir(parents=True)
+    (collection.cache / "messages").touch()
+    with pytest.raises(StorageError) as refused:
+        update(collection)
+    table = collection.cache / "messages"
+    assert str(refused.value) == (
+        f"Cannot write the message table in {table}: a part of the path is a file, not a folder. Choose another place."
+    )
+
+
+def test_a_part_that_leads_in_circles_is_said_in_the_words_of_the_system(tmp_path: Path) -> None:
+    collection = open_collection(eml_tree(tmp_path / "mail"))
+    update(collection)
+    (part,) = collection.cache.rglob("part-*.parquet")
+    part.unlink()
+    part.symlink_to(part.name)
+    with pytest.raises(StorageError) as refused:
+        update(collection)
+    assert str(refused.value) == f"Cannot read {part}: {os.strerror(errno.ELOOP)}."
 
 
 def test_the_face_for_data_scientists_is_a_typed_frame(tmp_path: Path) -> None:

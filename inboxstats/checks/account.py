@@ -130,5 +130,9 @@ def _logged_in(account: Account, source: ImapSource, keep: Callable[[list[Sized]
     wanted = sum(each.is_wanted for each in sized)
     extent = total(sized)
     size = "" if extent.size is None else f", {'about ' * extent.is_estimate}{extent.size / 1e6:,.1f} MB"
-    says = f"{wanted} of {len(sized)} are fetched: {extent.messages or 0:,} messages{size}"
+    messages = extent.messages or 0
+    says = (
+        f"{wanted} of {len(sized)} {'is' if wanted == 1 else 'are'} fetched: "
+        f"{messages:,} {'message' if messages == 1 else 'messages'}{size}"
+    )
     yield Check("mailboxes", "ok", says, account=account.name)

@@ -89,7 +89,7 @@ def of_table(path: Path) -> Check:
         return Check("table", "warning", says)
     if not rows:
         return Check("table", "ok", "is not there yet; the first report makes it")
-    return Check("table", "ok", f"{rows:,} rows")
+    return Check("table", "ok", f"{rows:,} {'row' if rows == 1 else 'rows'}")
 
 
 def of_timer() -> Check:

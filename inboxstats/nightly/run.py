@@ -18,6 +18,7 @@ from inboxstats.nightly.record import AccountRun, Record, Run, read_record, reco
 from inboxstats.parse import Limits
 from inboxstats.report import folder
 from inboxstats.report.make import make as make_report
+from inboxstats.report.wording import count
 from inboxstats.selection import Selection
 
 PAUSES = (60.0, 300.0, 900.0)
@@ -214,9 +215,8 @@ def _report(night: Night, progress: _Progress, collection: Collection, before: R
     progress.note(report=str(made))
     known = before.unreadable if before is not None else None
     if report.totals.unreadable > (known or 0):  # those that were told of stay, and are no news
-        progress.fail(
-            f"{report.totals.unreadable:,} files cannot be read; `inboxstats report` names them.", ExitCode.PARTLY
-        )
+        files, them = count(report.totals.unreadable, "file"), "it" if report.totals.unreadable == 1 else "them"
+        progress.fail(f"{files} cannot be read; `inboxstats report` names {them}.", ExitCode.PARTLY)
 
 
 def _findings(

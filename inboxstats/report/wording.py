@@ -15,7 +15,9 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 
 
 def size(octets: int) -> str:
-    """``"134 MB"``, in powers of 1,000 and three figures."""
+    """``"1 byte"``, ``"134 MB"``, in powers of 1,000 and three figures."""
+    if octets == 1:
+        return "1 byte"
     amount = float(octets)
     for unit in ("bytes", "kB", "MB", "GB"):
         if amount < 999.5:
@@ -68,9 +70,10 @@ def title(report: Report) -> str:
 
 def headline(totals: Totals) -> list[tuple[str, str]]:
     """Figures beside the number of messages, and what they are of: the most telling first."""
+    attachments, files = count(totals.attachments, "attachment").split(" ")
     return [
         (size(totals.bytes), "of mail"),
-        (f"{totals.attachments:,}", f"attachments, in {count(totals.messages_with_attachments, 'message')}"),
+        (attachments, f"{files}, in {count(totals.messages_with_attachments, 'message')}"),
         (f"{totals.with_list_id:,}", "from mailing lists"),
         (f"{totals.with_list_unsubscribe:,}", "can be unsubscribed from"),
         (f"{totals.undated:,}", "without a date"),

@@ -114,7 +114,7 @@ def test_a_server_that_tells_no_sizes_of_mailboxes_has_them_added_up(
     assert "To fetch: 5 messages (0.5 MB) in 1 mailbox." in done.out
     assert "which other programs of yours can read" in done.err
     tested = inboxstats("account", "test", password=greenmail_user.password)
-    assert "mailboxes: 1 of 1 are fetched: 5 messages, 0.5 MB" in tested.out
+    assert "mailboxes: 1 of 1 is fetched: 5 messages, 0.5 MB" in tested.out
 
 
 def test_a_mistyped_password_may_be_typed_again_and_a_certificate_of_ones_own_is_pinned_by_a_person(

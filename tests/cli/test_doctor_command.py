@@ -48,7 +48,7 @@ def test_what_is_well_is_told_in_a_line_each(inboxstats: Inboxstats) -> None:
     assert (code, list(checks)) == (0, NAMES)
     states = {name: checks[name]["state"] for name in NAMES}
     assert states == dict.fromkeys(NAMES, "ok") | {"keyring": "warning", "timer": "warning"}
-    assert checks["mailboxes"]["says"].startswith("1 of 1 are fetched: 3 messages")
+    assert checks["mailboxes"]["says"].startswith("1 of 1 is fetched: 3 messages")
     assert not (inboxstats.home / ".local").exists()  # it changes nothing
 
     assert inboxstats("fetch").code == 0

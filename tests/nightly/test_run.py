@@ -258,6 +258,7 @@ def test_files_that_cannot_be_read_are_told_of_once(night: Night, deliver: Calla
     second, _ = run(night, fetch=fetched(*GOOD), send=lambda _: "off", now=Clock(NIGHT + timedelta(days=1)))
     assert (first.unreadable, second.unreadable) == (1, 1)
     assert (first.exit_code, second.exit_code) == (3, 0)
+    assert "1 file cannot be read; `inboxstats report` names it." in first.troubles
 
 
 class Stop(BaseException):

@@ -50,6 +50,14 @@ def test_a_report_of_headers_alone_says_that_there_is_no_text_yet() -> None:
     assert "ann@example.com" in "".join(lines)
 
 
+def test_one_attachment_of_one_byte_is_one() -> None:
+    plan = {"file_name": "plan.pdf", "media_type": "application/pdf", "size": 1, "inline": False}
+    one = shown(build(dataset(row(1, size=1, attachments=[plan])), generated=NOW, top=None), 200)
+    assert any(line.startswith("1 byte of mail · 1 attachment, in 1 message · ") for line in one)
+    two = shown(build(dataset(row(1, size=2, attachments=[plan, plan])), generated=NOW, top=None), 200)
+    assert any(line.startswith("2 bytes of mail · 2 attachments, in 1 message · ") for line in two)
+
+
 def test_hours_are_a_sparkline_of_24_cells(ordinary: Report) -> None:
     lines = shown(ordinary, 80)
     at = next(number for number, line in enumerate(lines) if "Hours of the day" in line)
