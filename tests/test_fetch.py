@@ -299,6 +299,12 @@ def test_a_mailbox_that_cannot_be_opened_does_not_cost_the_others(server: Script
     assert (done.stored, done.exit_code) == (1, 3)
 
 
+def test_a_mailbox_that_is_listed_twice_is_fetched_once(server: ScriptedServer, archive: Archive) -> None:
+    server.on("LIST", untagged(b'* LIST () "/" INBOX', b'* LIST (\\NonExistent) "/" Other'))
+    done = run(server, archive, mailboxes=("*",))
+    assert (done.mailboxes, done.stored) == (("INBOX", "Other"), 121)
+
+
 def test_a_mailbox_that_is_deleted_meanwhile_is_given_up_at_once(server: ScriptedServer, archive: Archive) -> None:
     for nth in range(2, 50):
         server.on("EXAMINE", reply("NO [NONEXISTENT] it was just deleted."), nth=nth)

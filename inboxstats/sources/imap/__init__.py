@@ -96,11 +96,14 @@ class ImapSource:
             self._told_ahead = {expected: told} if expected and told else {}
         found = []
         self._raw_names = {}
+        seen: set[bytes] = set()  # some servers list a mailbox twice, as two namespaces hold it
         # Those first that are written as they should be: no broken name takes the name of one of them.
-        for attributes, delimiter, raw in sorted(rows, key=lambda row: not _is_canonical(_as_sent(row[2]))):
+        for attributes, delimiter, as_read in sorted(rows, key=lambda row: not _is_canonical(_as_sent(row[2]))):
+            raw = _as_sent(as_read)
             words = frozenset(attribute.decode("ascii", "replace") for attribute in attributes)
-            if not {word.lower() for word in words} & {"\\noselect", "\\nonexistent"}:
-                name = self._name(_as_sent(raw))
+            if raw not in seen and not {word.lower() for word in words} & {"\\noselect", "\\nonexistent"}:
+                seen.add(raw)
+                name = self._name(raw)
                 found.append(Mailbox(name, delimiter.decode("ascii", "replace") if delimiter else None, words))
         return found
 
