@@ -168,7 +168,7 @@ def read(path: Path) -> Config:
 def text_of(path: Path) -> str:
     """What stands in the file; nothing where there is none. Raises UsageError, StorageError."""
     try:
-        return path.read_bytes().decode()
+        return path.read_bytes().decode("utf-8-sig")  # as some editors of Windows begin a file
     except FileNotFoundError:
         return ""
     except UnicodeDecodeError as problem:
@@ -180,12 +180,29 @@ def text_of(path: Path) -> str:
 def parsed(text: str, path: Path) -> Config:
     """The configuration that a text says; `path` is for the sentences. Raises UsageError as `read` does."""
     try:
-        return Config.model_validate(tomllib.loads(text))
+        values = tomllib.loads(text)
+        if keys := _with_nul(values):
+            raise UsageError(f"{path}, line {line_of(text, keys)}: {'.'.join(keys[:-1])}: no NUL can stand here.")
+        return Config.model_validate(values)
     except tomllib.TOMLDecodeError as problem:
         raise UsageError(f"{path}: no valid TOML: {problem}.") from problem
     except ValidationError as problem:
         errors = sorted(problem.errors(), key=lambda error: line_of(text, _keys(error)))
         raise UsageError("\n".join(_sentence(path, text, error) for error in errors)) from None
+
+
+def _with_nul(value: object) -> list[str]:
+    """The keys down to a text with a NUL, which no system takes in a path or a command, and that text; else nothing."""
+    match value:
+        case str():
+            return [value] if "\0" in value else []
+        case list():
+            return next((found for each in value if (found := _with_nul(each))), [])
+        case dict():
+            for key, each in value.items():
+                if found := _with_nul(key) or _with_nul(each):
+                    return [key, *found]
+    return []
 
 
 def _sentence(path: Path, text: str, error: "ErrorDetails") -> str:

@@ -141,7 +141,7 @@ def _advice(problem: OSError) -> str:
             return "the file system is read-only. Choose another place."
         case errno.EFBIG:
             return "the file would be larger than this system allows (ulimit -f)."
-        case errno.ENOTDIR:
+        case errno.ENOTDIR | errno.EEXIST:
             return "a part of the path is a file, not a folder. Choose another place."
         case _:
             return f"{problem.strerror or problem}."

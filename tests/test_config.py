@@ -176,6 +176,17 @@ def test_a_mistake_is_a_sentence_with_line_and_key(tmp_path: Path, text: str, se
     assert refusal(tmp_path, text) == sentence
 
 
+def test_a_nul_is_refused_wherever_it_stands(tmp_path: Path) -> None:
+    text = '[accounts.a]\nhost = "h"\nuser = "u"\npassword_command = ["echo", "a\\u0000b"]\n'
+    assert refusal(tmp_path, text) == "FILE, line 4: accounts.a.password_command: no NUL can stand here."
+    assert refusal(tmp_path, 'archive = "a\\u0000b"') == "FILE, line 1: archive: no NUL can stand here."
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"\xef\xbb\xbftimezone = 'UTC'\r\n")
+    assert config.read(tmp_path / "config.toml").timezone == "UTC"
+
+
 def test_every_limit_of_the_parser_can_be_said_and_the_document_says_the_defaults() -> None:
     text = (Path(__file__).parents[1] / "docs" / "hostile-mail.md").read_text()
     (section,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)

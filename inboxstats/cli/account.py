@@ -212,7 +212,8 @@ def _forget_secret(job: Job, accounts: "list[Account]") -> None:
     from inboxstats.credentials import keyring
     from inboxstats.oauth.keeping import forget
 
-    same = [each for each in accounts if (each.user, each.host) == (job.account.user, job.account.host)]
+    login = (job.account.user, job.account.host)
+    same = [each for each in accounts if (each.user, each.host) == login and not each.password_command]
     if len(same) > 1 or job.account.password_command:
         return
     try:

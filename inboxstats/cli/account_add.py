@@ -4,7 +4,6 @@ Asks at a terminal for what no option says; elsewhere a missing answer is a usag
 """
 
 import shlex
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,8 +13,16 @@ import typer
 from inboxstats.cli.account_login import sign_in as sign_in_now
 from inboxstats.cli.account_oauth import Auth, Authority, ClientId, GivenOAuth, SignIn, Tenant
 from inboxstats.cli.account_place import Given, Place, checked_address, explain, placed
-from inboxstats.cli.accounts import Job, fingerprint_option, login_of, refuse_plain_text_to, server_of, source_and_way
-from inboxstats.cli.asking import ask, is_anybody_there, secret_asker
+from inboxstats.cli.accounts import (
+    Job,
+    fingerprint_option,
+    login_of,
+    refuse_no_host,
+    refuse_plain_text_to,
+    server_of,
+    source_and_way,
+)
+from inboxstats.cli.asking import ask, is_anybody_there, piped_password, secret_asker
 from inboxstats.cli.options import (
     ConfigFile,
     Insecure,
@@ -116,6 +123,7 @@ def add(
     oauth = GivenOAuth(auth, client_id, sign_in, tenant, authority)
     given = Given(host, port, security, fingerprint_option(tls_fingerprint), dns)
     if host is not None:
+        refuse_no_host(host)
         refuse_plain_text_to(host, security or "tls", given.fingerprint, insecure=insecure)
     place = placed(address, given, silent=silent, no_login=no_login)
     if not silent:
@@ -127,7 +135,7 @@ def add(
     if is_oauth:
         account = oauth.applied(account)
     job = Job(name, account, declared=True)
-    piped = _piped_password() if password_stdin else None
+    piped = piped_password() if password_stdin else None
     if no_login or (is_oauth and not command):
         done = _LoggedIn(secret=piped)
     else:
@@ -159,17 +167,6 @@ def _account(place: Place, user: str, password_command: tuple[str, ...], mailbox
         password_command=password_command,
         mailboxes=tuple(mailbox or ("INBOX",)),
     )
-
-
-def _piped_password() -> str:
-    """The first line of stdin. Raises UsageError, CredentialsError."""
-    from inboxstats.credentials import password_in
-
-    data = sys.stdin.buffer.readline() if not sys.stdin.isatty() else b""
-    password = password_in(data, "The password on stdin")
-    if not password:
-        raise UsageError("stdin has no password. Pipe it in, as in: pass show mail | inboxstats account add ...")
-    return password
 
 
 def _logged_in(job: Job, piped: str | None, *, silent: bool) -> tuple[Job, _LoggedIn]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from inboxstats.cli.accounts import refuse_no_host
 from inboxstats.cli.asking import ask, confirm, is_anybody_there
 from inboxstats.cli.output import complain
 from inboxstats.errors import InboxstatsError, NetworkError, TLSError, UsageError
@@ -89,7 +90,10 @@ def _asked(address: str, given: Given) -> Given:
     answer = ask(f"IMAP server of {address.rpartition('@')[2]}, as its help pages name it", option="--host")
     host, _, port = answer.rpartition(":")
     has_port = host and port.isdecimal() and 0 < int(port) < 65_536
-    return replace(given, host=host, port=int(port)) if has_port else replace(given, host=answer)
+    if has_port:
+        return replace(given, host=host, port=int(port))
+    refuse_no_host(answer)
+    return replace(given, host=answer)
 
 
 def _confirm(address: str, candidate: "Candidate") -> None:

@@ -53,10 +53,7 @@ def adhoc_job(
         return None
     if not host:
         raise UsageError("--host is empty. Give the name of the IMAP server.")
-    if re.fullmatch(r"[^:]+:\d+", host):
-        raise UsageError(
-            f"--host {host} holds a port. Write --host {host.partition(':')[0]} --port {host.partition(':')[2]}."
-        )
+    refuse_no_host(host)
     if not user:
         raise UsageError(f"--user is missing. Give the login name at {host}, mostly the address.")
     for name, value in (("--host", host), ("--user", user)):
@@ -72,6 +69,18 @@ def adhoc_job(
         password_command=command,
     )
     return Job(user if "@" in user else f"{user}@{host}", account, declared=False)
+
+
+def refuse_no_host(host: str) -> None:
+    """A port, an address of a page or a bracket in it would only not be found later. Raises UsageError."""
+    if re.fullmatch(r"[^:/]+:\d+", host):
+        raise UsageError(
+            f"--host {host} holds a port. Write --host {host.partition(':')[0]} --port {host.partition(':')[2]}."
+        )
+    if re.search(r"[\s/@\[\]]", host):
+        raise UsageError(
+            f"--host {host} is no name of a server. Write it alone, as in imap.example.org or ::1, a port by --port."
+        )
 
 
 def fingerprint_option(text: str | None) -> str | None:

@@ -6,7 +6,7 @@ The questions go to stderr, so that stdout has results alone.
 import sys
 from collections.abc import Callable
 
-from inboxstats.errors import UsageError
+from inboxstats.errors import CredentialsError, UsageError
 from inboxstats.visible import visible
 
 
@@ -22,7 +22,10 @@ def ask(question: str, *, option: str, default: str = "") -> str:
     shown = f" [{default}]" if default else ""
     sys.stderr.write(visible(f"{question}{shown}") + ": ")
     sys.stderr.flush()
-    line = sys.stdin.readline()
+    try:
+        line = sys.stdin.readline()
+    except UnicodeDecodeError as problem:
+        raise UsageError("The answer is not UTF-8. Set the terminal to UTF-8, or start again.") from problem
     if not line:  # Ctrl-D
         sys.stderr.write("\n")
         raise UsageError("No answer, so nothing was done.")
@@ -39,6 +42,17 @@ def confirm(question: str, *, option: str) -> bool:
     return ask(f"{question} (y/n)", option=option, default="n").lower() in {"y", "yes"}
 
 
+def piped_password() -> str:
+    """The first line of stdin. Raises UsageError, CredentialsError."""
+    from inboxstats.credentials import password_in
+
+    data = sys.stdin.buffer.readline() if not sys.stdin.isatty() else b""
+    password = password_in(data, "The password on stdin")
+    if not password:
+        raise UsageError("stdin has no password. Pipe it in, as in: pass show mail | inboxstats account add ...")
+    return password
+
+
 def secret_asker() -> Callable[[str], str] | None:
     """What asks for a password without showing it; ``None`` where nobody is there."""
     if not is_anybody_there():
@@ -50,5 +64,7 @@ def secret_asker() -> Callable[[str], str] | None:
             return getpass(prompt, stream=sys.stderr)
         except EOFError:  # Ctrl-D
             return ""
+        except UnicodeDecodeError:  # its text shows a byte of the password
+            raise CredentialsError("The password is not UTF-8. Set the terminal to UTF-8, or start again.") from None
 
     return ask_secret

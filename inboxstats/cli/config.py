@@ -192,7 +192,11 @@ def _open_editor(path: Path) -> None:
     import subprocess
 
     default = "notepad" if os.name == "nt" else "vi"
-    words = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or default) or [default]
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or default
+    try:
+        words = shlex.split(command) or [default]
+    except ValueError as problem:
+        raise UsageError(f"VISUAL or EDITOR cannot be split into words: {problem}. Check its quotes.") from problem
     try:
         done = subprocess.run([*words, str(path)], check=False, stdout=sys.stderr)  # noqa: S603 -- the user's editor
     except OSError as problem:

@@ -86,6 +86,8 @@ def _period(archive: "Path", since: datetime | None, zone: ZoneInfo) -> "Period"
 
     now = datetime.now(UTC)
     if since is not None:
+        if since.replace(tzinfo=zone) > now:
+            raise UsageError(f"--since {since:%Y-%m-%d} is yet to come. Give a day that has begun.")
         return Period(since.replace(tzinfo=zone), now)
     digested = read_record(record_path(archive), archive).digested
     return Period(max(digested.values(), default=now - timedelta(days=1)), now, digested)

@@ -46,6 +46,12 @@ def test_no_archive_is_opened_where_there_is_none(tmp_path: Path) -> None:
         Archive.open(tmp_path)
 
 
+def test_a_file_in_the_place_of_the_archive_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "archive").write_text("")
+    with pytest.raises(StorageError, match=r"is a file, not a folder\. Choose another place"):
+        Archive.create(tmp_path / "archive", fsync=False)
+
+
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     Archive.create(tmp_path / "a")
     (tmp_path / "a" / "archive.toml").write_text("format = 2\n")

@@ -182,6 +182,18 @@ def test_a_password_on_stdin_that_is_not_utf_8_is_never_kept_as_another_one(
     assert not file_of(inboxstats).exists()
 
 
+def test_removing_an_account_removes_its_secret_though_another_has_the_login_by_a_command(
+    inboxstats: Inboxstats, tmp_path: Path
+) -> None:
+    ring = filekeyring.environment(tmp_path / "ring.json")
+    add = ["account", "add", "me@gmail.com", "--no-login"]
+    assert inboxstats(*add, "--password-stdin", stdin=CANARY, **ring).code == 0
+    assert inboxstats(*add, "--name", "other", "--password-command", "echo x").code == 0
+    assert CANARY in (tmp_path / "ring.json").read_text()
+    assert inboxstats("account", "remove", "me@gmail.com", "--yes", **ring).code == 0
+    assert CANARY not in (tmp_path / "ring.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
@@ -195,6 +207,9 @@ def test_a_password_on_stdin_that_is_not_utf_8_is_never_kept_as_another_one(
             "Check the quotes",
         ),
         (["account", "add", "me@example.org", "--host", ""], "--host is empty"),
+        (["account", "add", "me@example.org", "--host", "h.example:993", "--no-login"], "--host h.example --port 993"),
+        (["account", "add", "me@example.org", "--host", "imaps://h.example", "--no-login"], "is no name of a server"),
+        (["account", "add", "me@example.org", "--host", "[::1]", "--no-login"], "is no name of a server"),
         (["account", "add", "me@example.org", "--host", "h.example", "--security", "none"], "for everyone to read"),
         (["account", "add", "me@hotmail.com", "--no-login"], "--client-id, see docs/oauth.md"),
         (

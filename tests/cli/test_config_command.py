@@ -94,6 +94,7 @@ def test_an_editor_changes_the_file_only_to_what_is_valid(inboxstats: Inboxstats
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert inboxstats("config", "edit", VISUAL="true").out == "Nothing was changed.\n"
     assert inboxstats("config", "edit", VISUAL="false").code == 2
+    assert "Check its quotes" in inboxstats("config", "edit", VISUAL="'").err
     assert "no-such-editor" in inboxstats("config", "edit", VISUAL="no-such-editor").err
     assert sorted(each.name for each in path.parent.iterdir()) == [".config.toml.lock", "config.toml"]
 

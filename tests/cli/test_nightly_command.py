@@ -133,6 +133,9 @@ def test_two_nights_from_the_server_to_the_readers_inbox(home: Home, greenmail: 
     assert home("digest", "--quiet-when-nothing").out == ""
     since = json.loads(home("digest", "--json", "--since", "2026-01-01").out)
     assert (since["messages"], len(since["new_senders"])) == (3, 3)
+    future = home("digest", "--since", "2999-01-01")
+    assert (future.code, future.out) == (2, "")
+    assert "2999-01-01 is yet to come" in future.err
 
     log = home.log()
     assert "The night is over: exit code 0" in log
