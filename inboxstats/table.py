@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from inboxstats import workers
 from inboxstats.entries import IDENTITY, Entry, UnreadableFile
-from inboxstats.errors import DamagedPartError, StorageError
+from inboxstats.errors import DamagedPartError, StorageError, storage_errors
 from inboxstats.mail import Location
 from inboxstats.parse import PARSER_VERSION, Limits
 from inboxstats.parse.files import Row, Unreadable, read_rows
@@ -90,8 +90,9 @@ class MessageTable:
         are parsed, and of how many. Whatever it raises leaves what is parsed kept.
         Raises StorageError.
         """
-        self._sweep()
-        parts = self._open()
+        with storage_errors("read the message table in", self._folder):  # `glob` raises where a folder above is locked
+            self._sweep()
+            parts = self._open()
         read = tuple(dict.fromkeys((*IDENTITY, *columns)))
         parse = partial(self._parse, engine=engine, worker_count=worker_count, progress=progress, columns=read)
         unreadable: dict[Location, UnreadableFile] = {}

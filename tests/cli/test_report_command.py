@@ -3,8 +3,10 @@
 import csv
 import json
 import mailbox as stdlib
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,17 @@ def one_sentence(done: Done, code: int, *parts: str) -> None:
     assert done.out == ""
     for part in parts:
         assert part in done.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="setpriv is Linux's")
+def test_a_cache_folder_that_is_another_users_is_said(inboxstats: Inboxstats, mail: Path) -> None:
+    """As `sudo inboxstats report` may leave it."""
+    without_rights = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+    cache = inboxstats.home / ".cache"
+    cache.mkdir(mode=0)
+    done = replace(inboxstats, through=without_rights)("report", str(mail), "--json")
+    cache.chmod(0o700)
+    one_sentence(done, 6, f"Cannot read the message table in {cache}", "permission denied. Give yourself the right")
 
 
 def test_json_on_stdout_is_the_documented_object(inboxstats: Inboxstats, mail: Path) -> None:
