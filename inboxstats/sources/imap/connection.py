@@ -30,7 +30,7 @@ from inboxstats.errors import (
 from inboxstats.providers import provider_of
 from inboxstats.sources.imap.channel import READ_TIMEOUT, Channel, Security, Server, spelled
 from inboxstats.sources.imap.deadline import deadline
-from inboxstats.sources.imap.login import Credential, TokenLogin, mechanism
+from inboxstats.sources.imap.login import Credential, TokenLogin, mechanism, without_secret
 from inboxstats.sources.imap.throttling import throttling
 from inboxstats.version import __version__
 
@@ -193,7 +193,7 @@ class Connection:
                 raise self.throttling(str(refused.__context__)) or NetworkError(
                     f"{self.server} dropped the connection at the login. Run again later."
                 ) from refused.__context__
-            said = str(refused).removeprefix("b'").removesuffix("'").replace(self._secret, "…").rstrip(".")
+            said = without_secret(str(refused).removeprefix("b'").removesuffix("'"), self._secret).rstrip(".")
             if throttled := self.throttling(said):
                 raise throttled from None
             if _TRY_LATER.search(said):
@@ -210,7 +210,8 @@ class Connection:
         except (OSError, imaplib.IMAP4.error) as problem:
             if throttled := self.throttling(str(problem)):
                 raise throttled from problem
-            raise NetworkError(f"{self.server} dropped the connection at the login: {problem}. Run again.") from problem
+            said = without_secret(str(problem), self._secret)
+            raise NetworkError(f"{self.server} dropped the connection at the login: {said}. Run again.") from problem
 
     def _token_login(self, offered: Collection[str]) -> TokenLogin:
         server = self.server
@@ -269,8 +270,7 @@ class Connection:
 
     def throttling(self, said: str) -> ThrottledError | None:
         """The complaint in what the server said, if it is one about too much work."""
-        if self._secret:
-            said = said.replace(self._secret, "…")
+        said = without_secret(said, self._secret)
         return throttling(self.server, said, now=datetime.now().astimezone())
 
     def close(self) -> None:
