@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 import time
+from functools import partial
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -26,6 +28,11 @@ EPILOG = (
 
 SAME_SIGNAL = 0.5
 """Seconds in which a signal is no second one."""
+
+_SIGNALS = ((signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED))
+
+DELAY, MOST_DELAYS = 0.01, 200
+"""Seconds after which it is seen whether importlib is done, and how often at most."""
 
 app = typer.Typer(
     name="inboxstats",
@@ -70,8 +77,7 @@ def main() -> NoReturn:
     # Else pydantic reads what is installed beside us, for a tenth of the start, and runs any plugins of its own there.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.set_threshold(50_000)  # else it goes through what is being imported eighty times, 4 % of the start
-    signal.signal(signal.SIGINT, lambda *_: _stop(ExitCode.INTERRUPTED))
-    signal.signal(signal.SIGTERM, lambda *_: _stop(ExitCode.TERMINATED))
+    heed_signals()
     try:
         app()
     except SystemExit as leaving:
@@ -87,21 +93,38 @@ def main() -> NoReturn:
     _leave(code)
 
 
-def _stop(code: ExitCode) -> NoReturn:
+def heed_signals() -> None:
+    """Have SIGINT and SIGTERM raise `Stopped`, and a second one end the program at once."""
+    for number, code in _SIGNALS:
+        signal.signal(number, partial(_stop, code))
+
+
+def _stop(code: ExitCode, _number: int, frame: FrameType | None, *, delays: int = MOST_DELAYS) -> None:
+    if frame and frame.f_code.co_filename.startswith("<frozen importlib") and delays and sys.platform != "win32":
+        # What is raised in importlib's own code may be swallowed there, or leave a lock that a thread then waits for.
+        signal.signal(signal.SIGALRM, partial(_stop, code, delays=delays - 1))
+        signal.setitimer(signal.ITIMER_REAL, DELAY)
+        return
     began = time.monotonic()
 
     def again(*_: object) -> None:
         # A second one ends the program at once, tidied up or not: the next run sweeps. One that comes with the first
         # is the first: some programs signal a process and its group.
         if time.monotonic() - began > SAME_SIGNAL:
-            os._exit(code)
+            _end_at_once(code)
 
     signal.signal(signal.SIGINT, again)
     signal.signal(signal.SIGTERM, again)
     raise Stopped(code)
 
 
+def _end_at_once(code: ExitCode, *_: object) -> NoReturn:
+    os._exit(code)
+
+
 def _leave(code: int) -> NoReturn:
+    for number, stopped in _SIGNALS:  # nobody catches an exception any more
+        signal.signal(number, partial(_end_at_once, stopped))
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

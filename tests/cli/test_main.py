@@ -113,3 +113,21 @@ def test_a_stream_that_was_closed_before_the_start_is_no_trouble(tmp_path: Path,
     assert (done.code, "Traceback" in done.err) == (3, False)
     report = json.loads((tmp_path / "out" / "latest" / "report.json").read_text())
     assert (report["totals"]["files"], report["totals"]["unreadable"]) == (2, 1)
+
+
+def test_a_signal_that_finds_importlib_at_work_stops_the_program_once_that_is_done() -> None:
+    program = """
+import os, signal, time
+from inboxstats import cli
+
+cli.heed_signals()
+at_work = "def at_work():\\n os.kill(os.getpid(), signal.SIGTERM)\\n time.sleep(0.1)\\n print('unbroken', flush=True)"
+exec(compile(at_work, "<frozen importlib._bootstrap>", "exec"))
+at_work()
+try:
+    time.sleep(60)
+except cli.Stopped as stopped:
+    print(int(stopped.code))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert (done.stdout, done.stderr) == ("unbroken\n143\n", "")
