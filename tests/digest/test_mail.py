@@ -122,13 +122,13 @@ class Inbox:
         self.mail: list[bytes] = []
         self.logins: list[tuple[bytes, bytes]] = []
 
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802 -- aiosmtpd's name
         if address.startswith("nobody@"):
             return "550 5.1.1 no such user \x1b[31m"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 -- aiosmtpd's name
         self.mail.append(envelope.content)
         return "250 OK"
 
@@ -140,13 +140,13 @@ class Inbox:
 class Parrot(Inbox):
     """Refuses every login by repeating what it was sent."""
 
-    async def handle_EHLO(  # noqa: N802
+    async def handle_EHLO(  # noqa: N802 -- aiosmtpd's name
         self, _server: Any, session: Any, _envelope: Any, hostname: str, _responses: list[str]
     ) -> list[str]:
         session.host_name = hostname
         return ["250-127.0.0.1", "250 AUTH PLAIN"]
 
-    async def auth_PLAIN(self, _server: Any, args: list[str]) -> AuthResult:  # noqa: N802
+    async def auth_PLAIN(self, _server: Any, args: list[str]) -> AuthResult:  # noqa: N802 -- aiosmtpd's name
         return AuthResult(success=False, handled=False, message=f"535 5.7.8 what is <AUTH {' '.join(args)}>?")
 
 

@@ -249,7 +249,8 @@ class ImapSource:
             if not self._is_selected(client, mailbox):
                 self._selected = None
                 # Its answer is read by `ask`, which sends right behind it: that saves a round trip.
-                client._imap.send_ahead("EXAMINE", client._normalise_folder(self._raw(mailbox)))  # noqa: SLF001
+                quoted = client._normalise_folder(self._raw(mailbox))  # noqa: SLF001 -- as imapclient will send it
+                client._imap.send_ahead("EXAMINE", quoted)  # noqa: SLF001 -- the Channel
 
     def ask(
         self, mailbox: Mailbox, keys: Sequence[MessageKey], part: Part = Part.WHOLE, *, expected_bytes: int = 0
