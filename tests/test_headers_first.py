@@ -227,7 +227,7 @@ def test_messages_are_asked_for_while_all_is_listed_only_where_no_headers_will_c
         found = snapshot(*arguments, **named)
         until = time.monotonic() + (60 if is_early else 0.3)
         while not uids(server, "message") and time.monotonic() < until:
-            time.sleep(0.01)
+            time.sleep(0.01)  # the server notes what it is asked, and tells nobody
         asked_early.extend(uids(server, "message"))
         return found
 

@@ -346,7 +346,7 @@ class ImapSource:
                 self._enabled = (client, True)
             qresync = client is self._enabled[0] and self._enabled[1]
             # imapclient takes the first, which may still be of the mailbox that was open before.
-            exists = client._imap.untagged_responses.get("EXISTS", [answer[b"EXISTS"]])[-1]  # noqa: SLF001 -- as above
+            exists = client._imap.untagged_responses.get("EXISTS", [answer[b"EXISTS"]])[-1]  # noqa: SLF001 -- the Channel
             selected = Selected(self._uidvalidity, int(exists), state.uidnext, state.highestmodseq, qresync)
             self._selected = ((client, self._connection.failures, mailbox), selected)
         assert self._selected

@@ -49,7 +49,7 @@ class _Inflating(Incoming):
         super().__init__(sock)
         self._inflate = zlib.decompressobj(wbits=RAW)
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # as in transport.Incoming
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # RawIOBase promises any buffer
         self.pause.begin()  # zlib, too, runs beside other threads
         room = len(buffer)
         data = self._inflate.decompress(self._inflate.unconsumed_tail, room)

@@ -28,8 +28,8 @@ def ask(client: IMAPClient, name: str) -> bytes | None:
 
 def told(client: IMAPClient, tag: bytes) -> MailboxState | None:
     """The answer; ``None`` for one that says nothing. Raises what imaplib raises: also for a mailbox not there."""
-    imap = client._imap  # noqa: SLF001 -- as above
-    status, text = imap._command_complete("STATUS", tag)  # noqa: SLF001 -- as above
+    imap = client._imap  # noqa: SLF001 -- the Channel
+    status, text = imap._command_complete("STATUS", tag)  # noqa: SLF001 -- imaplib sends and waits in one
     if status != "OK":
         raise IMAP4.error(f"{status} {text[0].decode('utf-8', 'replace')}")
     match parse_response(imap.untagged_responses.pop("STATUS", [])):
