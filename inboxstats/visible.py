@@ -1,9 +1,10 @@
-"""Text from mail made harmless for where a reader sees it: a terminal, a figure, a page, a spreadsheet.
+"""Text from mail and servers made harmless for where a reader sees it: a terminal, a figure, a page, a spreadsheet.
 
 Escaping for a format (HTML, JSON, CSV) is left to those who write it. Standard library only.
 """
 
 import re
+from base64 import b64decode
 
 _SPACES = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 _COMMANDS = re.compile(
@@ -31,3 +32,17 @@ def spelled_out(json: str) -> str:
 def defused(text: str) -> str:
     """`text` for a CSV cell: a single quote in front where a spreadsheet would run it as a formula."""
     return f"'{text}" if _FORMULA.match(text) else text
+
+
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2,3}={0,2})?")
+
+
+def without_secret(text: str, secret: str) -> str:
+    """What a server said without the secret, which it may repeat: as it is, or in base64 as AUTHENTICATE sends it."""
+    if not secret:
+        return text
+    return _BASE64.sub(lambda word: "…" if _holds(word[0], secret) else word[0], text.replace(secret, "…"))
+
+
+def _holds(word: str, secret: str) -> bool:
+    return secret.encode() in b64decode(word.rstrip("=") + "==")  # more padding than is needed is passed over

@@ -16,7 +16,7 @@ from inboxstats import charts
 from inboxstats.digest import Findings
 from inboxstats.digest.wording import headline, period, sections, text
 from inboxstats.errors import CredentialsError, NetworkError, TLSError
-from inboxstats.visible import visible
+from inboxstats.visible import visible, without_secret
 
 PORTS = {"tls": 465, "starttls": 587, "none": 25}
 
@@ -100,9 +100,7 @@ def send(message: EmailMessage, server: Outgoing, *, context: ssl.SSLContext | N
                 _login(client, server.user, server.password)
             client.send_message(message)
     except smtplib.SMTPAuthenticationError as problem:
-        said = _answer(problem)
-        for secret in _as_sent(server.user or "", server.password or ""):
-            said = said.replace(secret, "…")  # some servers repeat the line that they refuse
+        said = without_secret(_answer(problem), server.password or "")
         raise CredentialsError(
             f"{where} refuses the login of {server.user} ({said}). Check smtp_user and the password; "
             "many providers want an app password here, too."
@@ -150,15 +148,10 @@ def _login(client: smtplib.SMTP, user: str, password: str) -> None:
         return
     # smtplib's own login knows ASCII alone; PLAIN is UTF-8 (RFC 4616).
     client.ehlo_or_helo_if_needed()
-    code, said = client.docmd("AUTH", f"PLAIN {_as_sent(user, password)[0]}")
+    plain = b64encode(f"\0{user}\0{password}".encode()).decode()
+    code, said = client.docmd("AUTH", f"PLAIN {plain}")
     if code != 235:  # RFC 4954, section 6
         raise smtplib.SMTPAuthenticationError(code, said)
-
-
-def _as_sent(user: str, password: str) -> tuple[str, ...]:
-    """The secret of PLAIN and of LOGIN as it is on the wire, and as it is."""
-    plain, alone = (b64encode(text.encode()).decode() for text in (f"\0{user}\0{password}", password))
-    return tuple(each for each in (plain, alone, password) if each)
 
 
 def _answer(problem: smtplib.SMTPResponseException) -> str:

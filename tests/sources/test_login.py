@@ -9,7 +9,7 @@ from scripted_session import Session
 
 from inboxstats.errors import CredentialsError
 from inboxstats.sources.imap import ImapSource, Server
-from inboxstats.sources.imap.login import without_secret
+from inboxstats.visible import without_secret
 
 SECRET = "canary-Zt9!"
 

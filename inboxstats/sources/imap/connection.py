@@ -30,9 +30,10 @@ from inboxstats.errors import (
 from inboxstats.providers import provider_of
 from inboxstats.sources.imap.channel import READ_TIMEOUT, Channel, Security, Server, spelled
 from inboxstats.sources.imap.deadline import deadline
-from inboxstats.sources.imap.login import Credential, TokenLogin, mechanism, without_secret
+from inboxstats.sources.imap.login import Credential, TokenLogin, mechanism
 from inboxstats.sources.imap.throttling import throttling
 from inboxstats.version import __version__
+from inboxstats.visible import without_secret
 
 __all__ = ["Connection", "Security", "Server"]
 

@@ -1,8 +1,6 @@
 """What is said to log in: a password, or an OAuth token (RFC 7628; XOAUTH2 is what Gmail and Microsoft had before)."""
 
 import json
-import re
-from base64 import b64decode
 from collections.abc import Collection
 from typing import Protocol
 
@@ -62,17 +60,3 @@ def _status(challenge: bytes) -> str:
         return str(record["status"])[:100]
     except (ValueError, KeyError, TypeError):
         return ""
-
-
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2,3}={0,2})?")
-
-
-def without_secret(text: str, secret: str) -> str:
-    """What a server said without the secret, which it may repeat: as it is, or in base64 as AUTHENTICATE sends it."""
-    if not secret:
-        return text
-    return _BASE64.sub(lambda word: "…" if _holds(word[0], secret) else word[0], text.replace(secret, "…"))
-
-
-def _holds(word: str, secret: str) -> bool:
-    return secret.encode() in b64decode(word.rstrip("=") + "==")  # more padding than is needed is passed over
