@@ -2,18 +2,16 @@
 
 import re
 import tomllib
-from difflib import get_close_matches
+from dataclasses import dataclass, field, fields, is_dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import Any, Literal, get_args
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from inboxstats import toml
 from inboxstats.bandwidth import bytes_per_second
 from inboxstats.errors import UsageError, storage_error
-
-if TYPE_CHECKING:  # only a type's name
-    from pydantic_core import ErrorDetails
 
 Format = Literal["html", "json", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -70,81 +68,156 @@ def known_address(text: str) -> str:
     raise ValueError(f"{text!r} is no address; write one like me@example.org")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+Security = Literal["tls", "starttls", "none"]
+SECURITIES: tuple[Security, ...] = get_args(Security)
 
 
-# TOML has neither paths nor tuples, so these two are made from strings and arrays.
-UserPath = Annotated[Path, Field(strict=False), AfterValidator(Path.expanduser)]
-Names = Annotated[tuple[str, ...], Field(strict=False)]
-
-
-class Account(_Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
     """`[accounts.NAME]`: a mailbox's owner on a server."""
 
-    host: str = Field(min_length=1)
-    user: str = Field(min_length=1)
-    security: Literal["tls", "starttls", "none"] = "tls"
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    tls_fingerprint: Annotated[str, AfterValidator(known_fingerprint)] | None = None
+    host: str
+    user: str
+    security: Security = "tls"
+    port: int | None = None
+    tls_fingerprint: str | None = None
     auth: Literal["password", "oauth"] = "password"
     sign_in: Literal["google", "microsoft"] | None = None
-    client_id: str | None = Field(default=None, min_length=1)
-    tenant: Annotated[str, AfterValidator(known_tenant)] = "common"
-    authority: Annotated[str, AfterValidator(known_authority)] = "https://login.microsoftonline.com"
-    password_command: Names = ()
-    mailboxes: Annotated[Names, Field(min_length=1)] = ("INBOX",)
-    threads: Annotated[int, Field(ge=1, le=64)] | None = None
-    daily_megabytes: Annotated[int, Field(ge=0, le=1_000_000)] | None = None  # 0 is any amount
+    client_id: str | None = None
+    tenant: str = "common"
+    authority: str = "https://login.microsoftonline.com"
+    password_command: tuple[str, ...] = ()
+    mailboxes: tuple[str, ...] = ("INBOX",)
+    threads: int | None = None
+    daily_megabytes: int | None = None  # 0 is any amount
 
 
-class ReportSettings(_Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSettings:
     """`[report]`: where reports go. `keep` is how many the nightly run leaves."""
 
-    out: UserPath | None = None
-    formats: Annotated[tuple[Format, ...], Field(strict=False)] = ("html",)
-    keep: int | None = Field(default=None, ge=1)
+    out: Path | None = None
+    formats: tuple[Format, ...] = ("html",)
+    keep: int | None = None
 
 
-class ParseSettings(_Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParseSettings:
     """`[parse]`: how much of a message is read, see `parse.Limits`. Sizes are in bytes."""
 
-    message_bytes: int | None = Field(default=None, ge=1024, le=1024**3)
-    header_bytes: int | None = Field(default=None, ge=1024, le=16 * 1024**2)
-    depth: int | None = Field(default=None, ge=1, le=500)
-    parts: int | None = Field(default=None, ge=1, le=100_000)
+    message_bytes: int | None = None
+    header_bytes: int | None = None
+    depth: int | None = None
+    parts: int | None = None
 
     def given(self) -> dict[str, int]:
         """The limits that the file says, by their name."""
-        return self.model_dump(exclude_none=True)
+        return {name: value for name, value in as_toml(self).items() if value is not None}
 
 
-class DigestSettings(_Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestSettings:
     """`[digest]`: who gets the nightly mail, by which server, and whether its counts are pushed (apprise)."""
 
-    to: Annotated[str, AfterValidator(known_address)] | None = None
-    sender: Annotated[str, AfterValidator(known_address)] | None = Field(default=None, alias="from")
-    smtp_host: Annotated[str, Field(min_length=1)] | None = None
-    smtp_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    smtp_security: Literal["tls", "starttls", "none"] = "tls"
-    smtp_user: Annotated[str, Field(min_length=1)] | None = None
-    smtp_password_command: Names = ()
+    to: str | None = None
+    sender: str | None = None  # `from`, a word of Python's, in the file
+    smtp_host: str | None = None
+    smtp_port: int | None = None
+    smtp_security: Security = "tls"
+    smtp_user: str | None = None
+    smtp_password_command: tuple[str, ...] = ()
     notify: bool = False
-    notify_command: Names = ()
+    notify_command: tuple[str, ...] = ()
     quiet_when_nothing: bool = False
 
 
-class Config(_Section):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
     """The whole file. ``None`` is not said there."""
 
-    archive: UserPath | None = None
-    timezone: Annotated[str, AfterValidator(known_zone)] | None = None
-    identity: Names = ()
-    bandwidth: Annotated[str, AfterValidator(known_bandwidth)] | None = None
-    accounts: dict[str, Account] = Field(default_factory=dict)
+    archive: Path | None = None
+    timezone: str | None = None
+    identity: tuple[str, ...] = ()
+    bandwidth: str | None = None
+    accounts: dict[str, Account] = field(default_factory=dict)
     report: ReportSettings = ReportSettings()
     parse: ParseSettings = ParseSettings()
     digest: DigestSettings | None = None
+
+
+_NAMES = toml.several(toml.text())
+_FIELDS = {"from": "sender"}
+"""Names in the file that are others here."""
+
+_ACCOUNT = {
+    "host": toml.text(least=1),
+    "user": toml.text(least=1),
+    "security": toml.one_of(SECURITIES),
+    "port": toml.whole(1, 65535),
+    "tls_fingerprint": toml.known(known_fingerprint),
+    "auth": toml.one_of(("password", "oauth")),
+    "sign_in": toml.one_of(("google", "microsoft")),
+    "client_id": toml.text(least=1),
+    "tenant": toml.known(known_tenant),
+    "authority": toml.known(known_authority),
+    "password_command": _NAMES,
+    "mailboxes": toml.several(toml.text(), least=1),
+    "threads": toml.whole(1, 64),
+    "daily_megabytes": toml.whole(0, 1_000_000),
+}
+
+_REPORT = {"out": toml.path, "formats": toml.several(toml.one_of(FORMATS)), "keep": toml.whole(1)}
+
+_PARSE = {
+    "message_bytes": toml.whole(1024, 1024**3),
+    "header_bytes": toml.whole(1024, 16 * 1024**2),
+    "depth": toml.whole(1, 500),
+    "parts": toml.whole(1, 100_000),
+}
+
+_DIGEST = {
+    "to": toml.known(known_address),
+    "from": toml.known(known_address),
+    "smtp_host": toml.text(least=1),
+    "smtp_port": toml.whole(1, 65535),
+    "smtp_security": toml.one_of(SECURITIES),
+    "smtp_user": toml.text(least=1),
+    "smtp_password_command": _NAMES,
+    "notify": toml.truth,
+    "notify_command": _NAMES,
+    "quiet_when_nothing": toml.truth,
+}
+
+_CONFIG = {
+    "archive": toml.path,
+    "timezone": toml.known(known_zone),
+    "identity": _NAMES,
+    "bandwidth": toml.known(known_bandwidth),
+    "accounts": toml.tables(toml.table(Account, _ACCOUNT, needed=("host", "user"))),
+    "report": toml.table(ReportSettings, _REPORT),
+    "parse": toml.table(ParseSettings, _PARSE),
+    "digest": toml.table(DigestSettings, _DIGEST, fields=_FIELDS),
+}
+
+_checked = toml.table(Config, _CONFIG)
+
+
+def as_toml(section: Any) -> dict[str, Any]:
+    """What a section says, by the file's names: lists for tuples, texts for paths, dicts for sections, or ``None``."""
+    names = {ours: theirs for theirs, ours in _FIELDS.items()}
+    return {names.get(each.name, each.name): _plain(getattr(section, each.name)) for each in fields(section)}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Path():
+            return str(value)
+        case tuple():
+            return list(value)
+        case dict():
+            return {name: _plain(each) for name, each in value.items()}
+        case _:
+            return as_toml(value) if is_dataclass(value) else value
 
 
 def default_path() -> Path:
@@ -180,67 +253,14 @@ def text_of(path: Path) -> str:
 def parsed(text: str, path: Path) -> Config:
     """The configuration that a text says; `path` is for the sentences. Raises UsageError as `read` does."""
     try:
-        values = tomllib.loads(text)
-        if keys := _with_nul(values):
-            raise UsageError(f"{path}, line {line_of(text, keys)}: {'.'.join(keys[:-1])}: no NUL can stand here.")
-        return Config.model_validate(values)
+        configuration: Config = _checked(tomllib.loads(text))
+        return configuration
     except tomllib.TOMLDecodeError as problem:
         raise UsageError(f"{path}: no valid TOML: {problem}.") from problem
-    except ValidationError as problem:
-        errors = sorted(problem.errors(), key=lambda error: line_of(text, _keys(error)))
-        raise UsageError("\n".join(_sentence(path, text, error) for error in errors)) from None
-
-
-def _with_nul(value: object) -> list[str]:
-    """The keys down to a text with a NUL, which no system takes in a path or a command, and that text; else nothing."""
-    match value:
-        case str():
-            return [value] if "\0" in value else []
-        case list():
-            return next((found for each in value if (found := _with_nul(each))), [])
-        case dict():
-            for key, each in value.items():
-                if found := _with_nul(key) or _with_nul(each):
-                    return [key, *found]
-    return []
-
-
-def _sentence(path: Path, text: str, error: "ErrorDetails") -> str:
-    keys = _keys(error)
-    place = f"{path}, line {line_of(text, keys)}: "
-    key = ".".join(keys)
-    if error["type"] == "extra_forbidden":
-        if "password" in keys[-1]:
-            return f"{place}{key}: a password never stands in this file. Use password_command, or a keyring."
-        if keys[-1] in ("client_secret", "refresh_token", "access_token"):
-            return f"{place}{key}: no secret stands in this file. Run `inboxstats account login`, which keeps it."
-        known = _known_keys(keys[:-1])
-        close = get_close_matches(keys[-1], known, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Known here: {', '.join(known)}."
-        return f"{place}unknown key {key!r}. {hint}"
-    if error["type"] == "missing":
-        return f"{place}{key} is missing. Add it."
-    if error["type"] == "tuple_type":
-        return f'{place}{key}: write a list, as in ["one", "two"].'
-    return f"{place}{key}: {error['msg'].removeprefix('Value error, ')}."
-
-
-def _keys(error: "ErrorDetails") -> list[str]:
-    return [part for part in error["loc"] if isinstance(part, str)]
-
-
-def _known_keys(section: list[str]) -> list[str]:
-    match section:
-        case ["accounts", _]:
-            return list(Account.model_fields)
-        case ["report"]:
-            return list(ReportSettings.model_fields)
-        case ["parse"]:
-            return list(ParseSettings.model_fields)
-        case ["digest"]:
-            return [field.alias or name for name, field in DigestSettings.model_fields.items()]
-        case _:
-            return list(Config.model_fields)
+    except toml.Mistakes as mistakes:
+        lines = [(line_of(text, list(each.keys)), each.said(".".join(each.keys))) for each in mistakes.found]
+        told = [f"{path}, line {line}: {said}" for line, said in sorted(lines, key=itemgetter(0))]
+        raise UsageError("\n".join(told)) from None
 
 
 def line_of(text: str, keys: list[str]) -> int:

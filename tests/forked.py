@@ -42,7 +42,7 @@ SHORT_WAIT = 0.02
 _IMPORTED = (
     *("inboxstats.cli", "inboxstats.config", "inboxstats.credentials", "inboxstats.fetch", "inboxstats.sources.imap"),
     *("pyarrow.dataset", "pyarrow.pandas_compat", "pyarrow.parquet"),
-    *("filelock", "filelock._api", "filelock._unix", "encodings.idna", "pydantic.type_adapter"),
+    *("filelock", "filelock._api", "filelock._unix", "encodings.idna"),
 )
 """Before the fork, as each child would import it for itself."""
 

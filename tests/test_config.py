@@ -89,6 +89,33 @@ def test_no_file_is_the_defaults(tmp_path: Path) -> None:
     assert (found.accounts, found.report.formats) == ({}, ("html",))
 
 
+def test_what_was_read_is_told_by_the_files_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    told = config.as_toml(read(tmp_path, WHOLE))
+    written = tomllib.loads(WHOLE.replace("~", "/home/me"))
+    assert told["accounts"].keys() == written["accounts"].keys()
+    pairs = [(written, told), (written["accounts"]["work"], told["accounts"]["work"])]
+    pairs += [(written[section], told[section]) for section in ("report", "parse", "digest")]
+    for said, ours in pairs:
+        plain = {key: value for key, value in said.items() if not isinstance(value, dict)}
+        assert {key: ours[key] for key in plain} == plain
+
+
+@pytest.mark.parametrize(
+    ("section", "text"),
+    [
+        (config.Config(), "zzz = 1"),
+        (config.Account(host="h", user="u"), "[accounts.a]\nhost = 'h'\nuser = 'u'\nzzz = 1"),
+        (config.ReportSettings(), "[report]\nzzz = 1"),
+        (config.ParseSettings(), "[parse]\nzzz = 1"),
+        (config.DigestSettings(), "[digest]\nzzz = 1"),
+    ],
+)
+def test_everything_that_a_section_holds_can_stand_in_the_file(section: object, text: str, tmp_path: Path) -> None:
+    _, known = refusal(tmp_path, text).split(" Known here: ")
+    assert known == f"{', '.join(config.as_toml(section))}."
+
+
 def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
     account = read(tmp_path, '[accounts.a]\nhost = "h"\nuser = "u"').accounts["a"]
     assert (account.security, account.port, account.mailboxes, account.threads) == ("tls", None, ("INBOX",), None)
@@ -170,6 +197,37 @@ def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
             "Use password_command, or a keyring.",
         ),
         ("[reports]\nout = 'x'\n", "FILE, line 1: unknown key 'reports'. Did you mean 'report'?"),
+        ("report = 3\n", "FILE, line 1: report: Input should be a table."),
+        ("[accounts]\na = 'h'\n", "FILE, line 2: accounts.a: Input should be a table."),
+        ("[[accounts]]\nhost = 'h'\n", "FILE, line 1: accounts: Input should be a table."),
+        ("identity = 'me@example.org'\n", 'FILE, line 1: identity: write a list, as in ["one", "two"].'),
+        ("identity = ['me', 1]\n", "FILE, line 1: identity: Input should be a valid string."),
+        ("archive = 1\n", "FILE, line 1: archive: Input should be a valid string."),
+        (
+            "archive = '~nobody-of-that-name/mail'\n",
+            "FILE, line 1: archive: nobody knows the home folder that ~ means here; write it out.",
+        ),
+        (
+            "[accounts.a]\nhost = ''\nuser = 'u'\n",
+            "FILE, line 2: accounts.a.host: String should have at least 1 character.",
+        ),
+        (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\nmailboxes = []\n",
+            "FILE, line 4: accounts.a.mailboxes: write 1 at least.",
+        ),
+        (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\nthreads = true\n",
+            "FILE, line 4: accounts.a.threads: Input should be a valid integer.",
+        ),
+        (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\nthreads = 2.0\n",
+            "FILE, line 4: accounts.a.threads: Input should be a valid integer.",
+        ),
+        (
+            "[accounts.a]\nhost = 'h'\nuser = 'u'\nsecurity = 'TLS'\n",
+            "FILE, line 4: accounts.a.security: Input should be 'tls', 'starttls' or 'none'.",
+        ),
+        ("[digest]\nnotify = 1\n", "FILE, line 2: digest.notify: Input should be a valid boolean."),
     ],
 )
 def test_a_mistake_is_a_sentence_with_line_and_key(tmp_path: Path, text: str, sentence: str) -> None:
@@ -180,6 +238,14 @@ def test_a_nul_is_refused_wherever_it_stands(tmp_path: Path) -> None:
     text = '[accounts.a]\nhost = "h"\nuser = "u"\npassword_command = ["echo", "a\\u0000b"]\n'
     assert refusal(tmp_path, text) == "FILE, line 4: accounts.a.password_command: no NUL can stand here."
     assert refusal(tmp_path, 'archive = "a\\u0000b"') == "FILE, line 1: archive: no NUL can stand here."
+    assert refusal(tmp_path, f"[report]\nkeep = 0\n{text}").splitlines() == [
+        "FILE, line 2: report.keep: Input should be greater than or equal to 1.",
+        "FILE, line 6: accounts.a.password_command: no NUL can stand here.",
+    ]
+    name = '[accounts."a\\u0000b"]\nhost = "h"\nuser = "u"\n'
+    assert refusal(tmp_path, name) == "FILE, line 1: accounts: no NUL can stand here."
+    assert "NUL" in refusal(tmp_path, '[digest]\nto = "a\\u0000b@example.org"\n')
+    assert "unknown key 'a\\x00b'" in refusal(tmp_path, '"a\\u0000b" = 1\n')
 
 
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
@@ -192,7 +258,7 @@ def test_every_limit_of_the_parser_can_be_said_and_the_document_says_the_default
     (section,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     documented = tomllib.loads(section)
     assert documented == {"parse": asdict(Limits())}
-    assert config.Config.model_validate(documented).parse.given() == documented["parse"]
+    assert config.parsed(section, Path("config.toml")).parse.given() == documented["parse"]
 
 
 def test_several_mistakes_are_all_told(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def _logged_in(job: Job, piped: str | None, *, silent: bool) -> tuple[Job, _Logg
         found = keyring.get(login_of(job).entry)
         is_kept = found.usable
         if not found.usable and (command := _asked_for_command(found.trouble)):
-            job = replace(job, account=job.account.model_copy(update={"password_command": command}))
+            job = replace(job, account=replace(job.account, password_command=command))
     if piped is not None and not (found := keyring.get(login_of(job).entry)).usable:
         raise CredentialsError(f"The password cannot be kept: {found.trouble} {keyring.ELSEWHERE}")
     for tried in range(1, TRIES + 1):
@@ -258,17 +258,19 @@ def _with_mailboxes(job: Job, sized: "tuple[Sized, ...]", *, said: bool, silent:
         size = "" if extent.size is None else f" ({'about ' * extent.is_estimate}{megabytes(extent.size)})"
         messages = counted(extent.messages or 0, "message")
         say(f"To fetch: {messages}{size} in {counted(len(wanted), 'mailbox', 'mailboxes')}.")
-    return replace(job, account=job.account.model_copy(update={"mailboxes": patterns}))
+    return replace(job, account=replace(job.account, mailboxes=patterns))
 
 
 def _store(path: Path, job: Job, secret: str | None, *, replace_it: bool) -> None:
     """The secret first: an account without one is of no use. Raises CredentialsError, UsageError, StorageError."""
     from inboxstats import config_edit
+    from inboxstats.config import Account, as_toml
     from inboxstats.credentials import keyring
 
     if secret is not None:
         keyring.store(login_of(job).entry, secret)
-    account = job.account.model_dump(exclude_defaults=True, mode="json")
+    defaults = as_toml(Account(host="", user=""))
+    account = {name: value for name, value in as_toml(job.account).items() if value != defaults[name]}
     config_edit.add_account(path, job.name, account, replace=replace_it)
 
 

@@ -1,7 +1,7 @@
 """What `inboxstats account add` is told of OAuth by options, and asks where they do not say it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -9,7 +9,7 @@ import typer
 from inboxstats.cli.asking import ask
 from inboxstats.errors import UsageError
 
-if TYPE_CHECKING:  # pydantic takes 70 ms
+if TYPE_CHECKING:  # imported where it is needed: --help needs none of it
     from inboxstats.config import Account
 
 Auth = Annotated[
@@ -59,14 +59,14 @@ class GivenOAuth:
         for name, known in (("tenant", known_tenant), ("authority", known_authority)):
             if name in said:
                 said[name] = _known(f"--{name}", said[name], known)
-        account = account.model_copy(update=said)
+        account = replace(account, **said)
         if account.password_command:  # it prints the tokens
             return account
         if sign_in_of(account) is None:
-            account = account.model_copy(update={"sign_in": _asked_sign_in(account.host)})
+            account = replace(account, sign_in=_asked_sign_in(account.host))
         if account.client_id is None:
             what = "Client id (docs/oauth.md says how to come to one)"
-            account = account.model_copy(update={"client_id": ask(what, option="--client-id, see docs/oauth.md")})
+            account = replace(account, client_id=ask(what, option="--client-id, see docs/oauth.md"))
         return account
 
     def _said(self) -> dict[str, Any]:
@@ -81,11 +81,15 @@ def _known(option: str, text: str, known: Callable[[str], str]) -> str:
         raise UsageError(f"{option}: {problem}.") from None
 
 
-def _asked_sign_in(host: str) -> str:
+_SIGN_INS: tuple[Literal["google", "microsoft"], ...] = ("google", "microsoft")
+
+
+def _asked_sign_in(host: str) -> Literal["google", "microsoft"]:
     answer = ask(f"Whose sign-in does {host} take, google or microsoft", option="--sign-in, or by --password-command")
-    if answer not in ("google", "microsoft"):
-        raise UsageError(
-            f"{answer!r} is neither google nor microsoft. With another's, give a --password-command that prints an "
-            "access token."
-        )
-    return answer
+    for each in _SIGN_INS:
+        if answer == each:
+            return each
+    raise UsageError(
+        f"{answer!r} is neither google nor microsoft. With another's, give a --password-command that prints an "
+        "access token."
+    )

@@ -16,7 +16,7 @@ from inboxstats.cli.output import complain
 from inboxstats.dialling import Dialled
 from inboxstats.errors import UsageError
 
-if TYPE_CHECKING:  # pydantic takes 70 ms; what speaks to a server is imported when there is something to say
+if TYPE_CHECKING:  # what speaks to a server is imported when there is something to say
     from inboxstats.archive import Owner
     from inboxstats.bandwidth import Bandwidth
     from inboxstats.config import Account, Config

@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from inboxstats.cli.options import (
 from inboxstats.cli.output import complain, counted, say, say_json
 from inboxstats.errors import UsageError
 
-if TYPE_CHECKING:  # pydantic takes 70 ms
+if TYPE_CHECKING:  # imported where it is needed: --help needs none of it
     from inboxstats.config import Config
 
 SCHEMA_VERSION = 1
@@ -92,18 +93,17 @@ def show(
 
 def _settings(config: "Config", file: Path) -> Iterator[_Setting]:
     from inboxstats.cli.report import DEFAULT_OUT
-    from inboxstats.config import line_of, text_of
+    from inboxstats.config import as_toml, line_of, text_of
 
     text = text_of(file) if file.exists() else ""
-    said = set(_keys(config.model_dump(exclude_unset=True, by_alias=True)))
+    said = {key for key, _ in _flat(tomllib.loads(text))}
     # With the values that the program would use where nothing is said.
     used = {
         ("archive",): str(archive_path(None, config)),
         ("timezone",): time_zone(None, config),
         ("report", "out"): str((config.report.out or DEFAULT_OUT).expanduser()),
     }
-    values = config.model_dump(mode="json", by_alias=True)
-    for key, value in _flat(values):
+    for key, value in _flat(as_toml(config)):
         variable = "INBOXSTATS_THREADS" if key[0] == "accounts" and key[-1] == "threads" else VARIABLES.get(key)
         if variable and (given := os.environ.get(variable)):
             yield _Setting(key, int(given) if given.isdigit() else given, variable)
@@ -119,10 +119,6 @@ def _flat(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple
             yield from _flat(value, (*above, name))
         else:
             yield (*above, name), value
-
-
-def _keys(values: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    return (key for key, _ in _flat(values))
 
 
 def _toml(settings: list[_Setting], *, origin: bool) -> str:

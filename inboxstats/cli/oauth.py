@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from inboxstats.errors import CredentialsError, UsageError
 
-if TYPE_CHECKING:  # pydantic takes 70 ms; what signs in is imported when there is something to sign in to
+if TYPE_CHECKING:  # what signs in is imported when there is something to sign in to
     from inboxstats.config import Account
     from inboxstats.oauth import Client, Service, Tokens
     from inboxstats.providers import SignIn

@@ -9,7 +9,7 @@ from servers.webhook import Webhook
 
 from inboxstats.archive import Owner
 from inboxstats.cli.delivery import deliver, deliver_sentence, my_addresses
-from inboxstats.config import Config, DigestSettings
+from inboxstats.config import Account, Config, DigestSettings
 from inboxstats.digest import Findings, Period, nothing
 from inboxstats.errors import CredentialsError, NetworkError, UsageError
 
@@ -29,26 +29,22 @@ def quiet() -> Findings:
     return nothing(Period(NOW - timedelta(days=1), NOW), "UTC", ())
 
 
-def settings(**keys: object) -> DigestSettings:
-    return DigestSettings.model_validate(keys)
-
-
 def test_nobody_who_is_to_get_it_is_off(quiet: Findings) -> None:
     warnings: list[str] = []
     assert deliver(quiet, None, warn=warnings.append) == "off"
-    assert deliver(quiet, settings(), warn=warnings.append) == "off"
+    assert deliver(quiet, DigestSettings(), warn=warnings.append) == "off"
     assert warnings == []
 
 
 def test_the_push_goes_out_though_the_mail_fails_and_the_failure_is_told(quiet: Findings, service: Webhook) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    both = settings(
+    both = DigestSettings(
         to="me@example.org",
         smtp_host="127.0.0.1",
         smtp_port=port,
         smtp_security="none",
-        notify_command=["echo", f"json://127.0.0.1:{service.server_port}/"],
+        notify_command=("echo", f"json://127.0.0.1:{service.server_port}/"),
     )
     with pytest.raises(NetworkError, match=f"127.0.0.1:{port} cannot be reached"):
         deliver(quiet, both, warn=lambda _: None)
@@ -58,7 +54,7 @@ def test_the_push_goes_out_though_the_mail_fails_and_the_failure_is_told(quiet: 
 def test_of_two_ways_that_fail_both_are_told(service: Webhook) -> None:
     service.answer = 500
     warnings: list[str] = []
-    both = settings(to="me@example.org", notify_command=["echo", f"json://127.0.0.1:{service.server_port}/"])
+    both = DigestSettings(to="me@example.org", notify_command=("echo", f"json://127.0.0.1:{service.server_port}/"))
     with pytest.raises(UsageError, match="smtp_host is missing"):
         deliver_sentence("It was killed.", both, warn=warnings.append)
     (warning,) = warnings
@@ -70,7 +66,7 @@ def test_a_missing_smtp_password_is_asked_for_where_it_is_looked_for(
 ) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     monkeypatch.setenv("INBOXSTATS_PASSWORD", "an account's")
-    mail = settings(to="me@example.org", smtp_host="smtp.example.org", smtp_user="me")
+    mail = DigestSettings(to="me@example.org", smtp_host="smtp.example.org", smtp_user="me")
     with pytest.raises(CredentialsError) as caught:
         deliver(quiet, mail, warn=lambda _: None)
     assert str(caught.value) == (
@@ -80,15 +76,13 @@ def test_a_missing_smtp_password_is_asked_for_where_it_is_looked_for(
 
 
 def test_my_addresses_are_those_that_i_name_log_in_with_and_send_from() -> None:
-    config = Config.model_validate(
-        {
-            "identity": ["Me@Example.org"],
-            "accounts": {
-                "work": {"host": "h", "user": "work@example.com"},
-                "home": {"host": "h", "user": "no-address"},
-            },
-            "digest": {"from": "night@example.net"},
-        }
+    config = Config(
+        identity=("Me@Example.org",),
+        accounts={
+            "work": Account(host="h", user="work@example.com"),
+            "home": Account(host="h", user="no-address"),
+        },
+        digest=DigestSettings(sender="night@example.net"),
     )
     owners = {"old": Owner("h", "Old@example.com")}
     assert my_addresses(config, owners) == {

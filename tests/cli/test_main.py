@@ -1,6 +1,7 @@
 """The command line as a whole: help, version, start-up, what is imported."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,28 @@ def test_help_imports_nothing_heavy() -> None:
     modules = imported("--help")
     assert heavy & modules == set()
     assert {"inboxstats.cli.fetch", "inboxstats.cli.report"} <= modules
+
+
+BEFORE_A_LOGIN = {
+    *("pydantic", "asyncio", "concurrent.futures", "urllib.request", "zoneinfo"),
+    *("rich", "keyring", "tomlkit", "tzlocal", "pyarrow", "pandas", "numpy", "duckdb"),
+}
+"""What nothing before a login is in need of."""
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_fetch_imports_nothing_heavy_before_it_logs_in(tmp_path: Path, is_declared: bool) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]  # where nobody listens
+        file = tmp_path / "config.toml"
+        account = f'[accounts.me]\nhost = "127.0.0.1"\nport = {port}\nuser = "me"\nsecurity = "none"\n'
+        file.write_text(account + 'password_command = ["echo", "x"]\n' if is_declared else "")
+        options = ["--host", "127.0.0.1", "--port", str(port), "--user", "me", "--security", "none"]
+        given = [] if is_declared else [*options, "--password-command", "echo x"]
+        modules = imported("fetch", *given, "--config", str(file), "--archive", str(tmp_path / "archive"))
+    assert "inboxstats.sources.imap" in modules
+    assert BEFORE_A_LOGIN & modules == set()
 
 
 def test_a_command_imports_no_other_command() -> None:
