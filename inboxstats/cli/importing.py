@@ -43,7 +43,7 @@ SHOWN = 20
 def import_mail(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH", help="mbox files (also .gz), Maildirs, folders of them or of .eml files."),
+        typer.Argument(metavar="PATH...", help="mbox files (also .gz), Maildirs, folders of them or of .eml files."),
     ],
     account: Annotated[
         str, typer.Option("--account", metavar="NAME", help="The account that the mail is; it need not exist yet.")

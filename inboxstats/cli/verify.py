@@ -68,7 +68,7 @@ class _Settings:
 
 def verify(
     accounts: Annotated[
-        list[str] | None, typer.Argument(metavar="ACCOUNT", help="Accounts of the archive; default: all.")
+        list[str] | None, typer.Argument(metavar="[ACCOUNT]...", help="Accounts of the archive; default: all.")
     ] = None,
     mailbox: Annotated[
         list[str] | None,
