@@ -58,13 +58,13 @@ screenshots: $(INSTALLED)
 	@.venv/bin/python tools/screenshots.py
 
 clean:
-	@rm -rf .venv tests/target build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	@rm -rf .venv tests/target build *.egg-info inboxstats/parse/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 	    .import_linter_cache
 	@find inboxstats tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp comes last, so that an installation that failed is begun again. A .venv without pip is one that Debian's
 # python3 leaves where python3-venv is missing.
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt $(wildcard compiled/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo 'inboxstats needs Python 3.11 or newer. Name one: make PYTHON=python3.12 ...' >&2; exit 1; }
 	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv

@@ -5,7 +5,8 @@
     benchmarks/parse.py --only rows,whole --rounds 9
     benchmarks/parse.py --only own --mail FOLDER
 
-rows    messages a second to rows with keywords, by warm processes; mu and notmuch as whole programs
+rows    messages a second to rows with keywords, by warm processes, as compiled as they are and in Python alone; mu
+        and notmuch as whole programs
 own     the same over mail of your own: each file below FOLDER is a message
 whole   a first `report --format json`, start-up included, beside the script benchmarks/plain.py
 scale   a report over a growing archive: the first, one after 100 new messages, one after none
@@ -198,6 +199,7 @@ def contenders(experiment: str, processes: int) -> list[Contender]:
     found = [
         Contender(f"ours, {processes} processes", _rows("ours", processes)),
         Contender("ours, 1 process", _rows("ours", 1)),
+        Contender(f"ours, not compiled, {processes} processes", _rows("uncompiled", processes)),
         Contender(f"standard library, {processes} processes", _rows("plain", processes)),
         Contender("standard library, 1 process", _rows("plain", 1)),
     ]

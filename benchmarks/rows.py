@@ -1,6 +1,6 @@
 """Rows with keywords out of message files, as fast as worker processes make them: what benchmarks/parse.py times.
 
-    python benchmarks/rows.py ours|plain PROCESSES DIR COUNT
+    python benchmarks/rows.py ours|uncompiled|plain PROCESSES DIR COUNT
 
 Prints how many messages gave a row, and the seconds for COUNT of them, counted from when the processes are warm.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import plain
+import python_alone
 
 from inboxstats import workers
 from inboxstats.mail import Location
@@ -29,6 +30,12 @@ def _ours(paths: Sequence[str], processes: int) -> Iterator[bool]:
         yield isinstance(row, Row) and row.sender is not None
 
 
+def _uncompiled(paths: Sequence[str], processes: int) -> Iterator[bool]:
+    found = workers.run(python_alone.read_rows, map(Location, paths), engine="processes", workers=processes)
+    for _, row in found:
+        yield isinstance(row, Row) and row.sender is not None
+
+
 def _plain(paths: Sequence[str], processes: int) -> Iterator[bool]:
     batches = [paths[start : start + workers.BATCH] for start in range(0, len(paths), workers.BATCH)]
     with ProcessPoolExecutor(processes) as pool:
@@ -36,7 +43,11 @@ def _plain(paths: Sequence[str], processes: int) -> Iterator[bool]:
             yield from (row is not None and bool(row[0]) for row in found)
 
 
-CONTENDERS: Mapping[str, Callable[[Sequence[str], int], Iterator[bool]]] = {"ours": _ours, "plain": _plain}
+CONTENDERS: Mapping[str, Callable[[Sequence[str], int], Iterator[bool]]] = {
+    "ours": _ours,
+    "uncompiled": _uncompiled,
+    "plain": _plain,
+}
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
-"""Mutated messages for the parser: none may raise, hang, take long, or give what a table or a terminal cannot take.
+"""Mutated messages for the parser: none may raise, hang, take long, or give what a table or a terminal cannot take;
+and what is compiled must read each as Python alone does.
 
     python tests/fuzz.py --seed 7 --count 100000
 
@@ -15,12 +16,13 @@ import tempfile
 import time
 import traceback
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 
 import pyarrow as pa
 from corpora import corpora_folder, unpack
+from uncompiled import uncompiled_parse
 
 from inboxstats import workers
 from inboxstats.mail import Message
@@ -127,7 +129,7 @@ def problem(data: bytes) -> str | None:
         took = time.process_time() - began
         if guarded := [defect for defect in message.defects if "cannot be read: " in defect]:
             return f"an exception inside: {guarded}"
-        return _in_table_or_sight(message) or _slow(data, took)
+        return _in_table_or_sight(message) or _slow(data, took) or _otherwise(data, message)
     except Exception:  # noqa: BLE001 -- this is what we look for
         return traceback.format_exc()
 
@@ -167,6 +169,16 @@ def _slow(data: bytes, took: float) -> str | None:
         parse(data)
         took = min(took, time.process_time() - began)
     return None if took <= allowed else f"{len(data):,} bytes took {took:.1f} s"
+
+
+def _otherwise(data: bytes, message: Message) -> str | None:
+    """Whether what is compiled reads the message as Python alone does."""
+    return None if _by_python_alone()(data) == message else "Python alone reads it otherwise"
+
+
+@cache
+def _by_python_alone() -> Callable[[bytes], Message]:
+    return uncompiled_parse()
 
 
 def problems(numbers: Sequence[int], seed: int, unpacked: Path | None) -> list[str | None]:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
 
@@ -28,6 +28,7 @@ from inboxstats.parse import message as parser
 from inboxstats.parse import parse, text, words
 from inboxstats.parse.charset import decode
 from inboxstats.parse.languages import stop_words
+from inboxstats.parse.marking import marked
 from inboxstats.selection import Selection
 from inboxstats.stats import keywords
 
@@ -179,7 +180,8 @@ def _switched_on(steps: list[str]) -> Iterator[None]:
 
 def _words(raw: str) -> set[str]:
     """What the parser takes for words, before it chooses: here those of three characters that have a letter."""
-    return {token for token in chain(*words._tokens(raw)) if len(token) > 2 and any(map(str.isalpha, token))}
+    tokens = marked(raw).decode().replace("\x01", " ").split()
+    return {token for token in tokens if len(token) > 2 and any(map(str.isalpha, token))}
 
 
 def _is_word(token: str) -> bool:

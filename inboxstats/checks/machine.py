@@ -92,6 +92,19 @@ def of_table(path: Path) -> Check:
     return Check("table", "ok", f"{rows:,} {'row' if rows == 1 else 'rows'}")
 
 
+def of_parser() -> Check:
+    """Whether the innermost loops of reading mail could be compiled; no number depends on it."""
+    from inboxstats.parse.core import IS_COMPILED
+
+    if IS_COMPILED:
+        return Check("parser", "ok", "compiled")
+    return Check(
+        "parser",
+        "ok",
+        "in Python alone, which is slower. With a C compiler and Python's headers, install inboxstats again.",
+    )
+
+
 def of_timer() -> Check:
     """Whether a timer runs the program every night."""
     return _of_timer(find())

@@ -30,7 +30,7 @@ def doctor(
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Check config, keyring, accounts, disk, archive, message table and timer; say how to mend what is wrong.
+    """Check config, keyring, accounts, disk, archive, message table, parser and timer; say how to mend what is wrong.
 
     Logs in to each account, once. Changes nothing. The exit code is that of the worst line.
     """
@@ -100,3 +100,4 @@ def _of_accounts(config: "Config", path: Path, archive: Path, *, insecure: bool)
     yield machine.of_disk(archive, messages=messages, size=size)
     yield machine.of_archive(archive, {job.name: owner_of(job) for job in jobs})
     yield machine.of_table(archive)
+    yield machine.of_parser()

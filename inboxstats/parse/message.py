@@ -27,7 +27,7 @@ from inboxstats.parse.text import (
 )
 from inboxstats.parse.words import NO_TOKENS, Keywords, chosen, keywords, language_of, tokens
 
-PARSER_VERSION = 6
+PARSER_VERSION = 7
 """Goes up when the result for any message changes; what an older one gave is parsed again."""
 
 _Value = TypeVar("_Value")

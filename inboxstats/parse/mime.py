@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from inboxstats.mail import Attachment
+from inboxstats.parse.core import base64_letters
 from inboxstats.parse.headers import Fields, Section, read_section
 from inboxstats.parse.parameters import Structured, charset, media_type, safe_file_name, structured
 
@@ -245,8 +246,7 @@ def decoded_size(data: bytes, leaf: Leaf) -> int:
         return sum(map(len, _uudecoded(data[leaf.start : leaf.end])))
     if encoding != b"base64":
         return len(content(data, leaf))
-    letters = _before_padding(data, leaf)
-    return (len(letters) - len(letters.translate(None, BASE64_LETTERS))) * 3 // 4
+    return base64_letters(data, leaf.start, leaf.end) * 3 // 4
 
 
 def _before_padding(data: bytes, leaf: Leaf) -> bytes:

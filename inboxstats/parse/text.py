@@ -9,6 +9,7 @@ from enum import Enum, auto
 from itertools import chain
 
 from inboxstats.parse.charset import decode
+from inboxstats.parse.core import Lines
 from inboxstats.parse.html import html_text
 
 LONGEST_PART = 256 * 1024
@@ -100,12 +101,14 @@ _TEXT, _RULE, _BLOCK, _DIFF, _LAST = _Line  # by its class's name a member takes
 
 _SPECIAL = frozenset("-_=*~#+bdI@")
 """How a line can begin that is not simply text."""
-_PLAIN = frozenset(
-    "aceghijklmnopqrstuvwxyzABCEGHJKLMNPQRTUWXYZ0123456789(\"'äéèêñöüÖÜÉ¿¡"
-    "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґАБВГДЕЖЗИЙЛМНПРСУФХЦЧШЩЭЮЯІЇЄҐ"
+_LINES = Lines(
+    "abcdefghijklmnopqrstuvwxyzABCEGHJKLMNPQRTUWXYZ0123456789(\"'äàçéèêñöüÖÜÉ¿¡"
+    "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґАБВГДЕЖЗИЙЛМНПРСУФХЦЧШЩЭЮЯІЇЄҐ",
+    ("diff ", "begin "),
 )
 """How a line begins that is simply text; most do, so that it is asked first."""
-
+_KEPT_AS_THEY_ARE = re.compile(b"[pe]+")
+_ADDRESSED, _QUOTED = b"aq"
 
 Part = tuple[str, bytes, str | None]
 """Media type, octets, charset."""
@@ -149,7 +152,7 @@ def own_text(text: str) -> str:
     """
     if "-----BEGIN PGP SIGNED" in text:
         text = _SIGNED.sub("", text)
-    kept, rules = _own_lines(text.split("\n"))
+    kept, rules = _own_lines(text)
     for rule in rules:
         tail = kept[rule:]
         if len(tail) <= _LONGEST_FOOTER and _has(_FOOTER_MARKS, "\n".join(tail).lower()):
@@ -178,23 +181,33 @@ def _has(marks: Sequence[str], text: str) -> bool:
     return any(mark in text for mark in marks)
 
 
-def _own_lines(lines: list[str]) -> tuple[list[str], list[int]]:
+def _own_lines(text: str) -> tuple[list[str], list[int]]:
     """The lines without quotations, code and what follows a signature; and where among them a ruled line stood."""
+    lines, kinds = _LINES.read(text)
     kept: list[str] = []
     rules: list[int] = []
     enclosed, in_diff, in_quote, in_fields = "", False, False, False
     blank = 0  # so many of the first lines kept are known to be
-    for number, line in enumerate(lines):
-        first = line[:1]
+    number = 0
+    while number < len(lines):
+        is_apart = in_diff or enclosed
+        if not is_apart and (run := _KEPT_AS_THEY_ARE.match(kinds, number)):
+            kept += lines[number : run.end()]
+            in_quote = in_quote and b"p" not in run[0]
+            in_fields = in_fields and b"e" not in run[0]
+            number = run.end()
+            continue
+        line, kind = lines[number], kinds[number]
+        number += 1
         if enclosed:
             enclosed = "" if line.startswith(enclosed) else enclosed
-        elif first in _PLAIN and not in_diff and ">" not in line[:6]:
+        elif kind == _ADDRESSED and not in_diff:
             in_quote = False
-            kept.append(_without_addresses(line) if "/" in line or "@" in line else line)
-        elif not first:
+            kept.append(_without_addresses(line))
+        elif not line:
             kept.append("")
             in_fields = False
-        elif first == ">" or (">" in line[:8] and _QUOTE.match(line)):
+        elif kind == _QUOTED or (">" in line[:8] and _QUOTE.match(line)):
             if not in_quote:
                 _drop_attribution(kept)
             in_quote = True
@@ -203,22 +216,22 @@ def _own_lines(lines: list[str]) -> tuple[list[str], list[int]]:
         elif line.isspace():
             kept.append("")
             in_fields = False
-        elif ":" in line[:14] and (in_fields or _begins_fields(lines, number)) and _QUOTED_FIELD.match(line):
+        elif ":" in line[:14] and (in_fields or _begins_fields(lines, number - 1)) and _QUOTED_FIELD.match(line):
             if not in_fields and any(kept[blank:]):
                 break
             in_fields, blank = True, len(kept)
         else:
             in_diff = in_quote = False
-            kind = _kind(line) if first in _SPECIAL else _TEXT
-            if kind is _TEXT:
+            meant = _kind(line) if line[0] in _SPECIAL else _TEXT
+            if meant is _TEXT:
                 kept.append(_without_addresses(line) if "/" in line or "@" in line else line)
-            elif kind is _LAST:
+            elif meant is _LAST:
                 break
-            elif kind is _RULE:
+            elif meant is _RULE:
                 rules.append(len(kept))
-            elif kind is _BLOCK:
+            elif meant is _BLOCK:
                 enclosed = _end_of_block(line)
-            in_diff = kind is _DIFF
+            in_diff = meant is _DIFF
     return kept, rules
 
 
@@ -272,7 +285,7 @@ def _without_addresses(line: str) -> str:
         return line
     if line.startswith("Cc: ") or ("-by: " in line and _TRAILER.match(line)):
         return ""
-    words = [word for word in line.split() if "@" not in word and word.count("/") < 2]
+    words = [word for word in line.split() if "@" not in word and ("/" not in word or word.count("/") < 2)]
     if len(words) == 1 and words[0].endswith(":") and line.startswith(words[0]):
         return ""
     return " ".join(words)

@@ -1,16 +1,16 @@
 """Text to keywords: its language, its words without stop words and debris, and the pairs that stand side by side.
 
-The text is lower-cased, translated and split, all of it in C; Python looks at a word only when it meets it for the
-first time.
+A word is looked up among those that were met; what is below looks at it only when it is met for the first time.
 """
 
 import re
-import unicodedata
-from functools import cache, lru_cache
-from operator import add
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-from inboxstats.parse.languages import detect, stop_words
+from inboxstats.parse.core import Vocabulary
+from inboxstats.parse.languages import detect, stop_words, voter
+from inboxstats.parse.marking import marked
 
 SHORTEST_WORD = 3
 LONGEST_WORD = 40
@@ -22,47 +22,7 @@ OPENING = 128
 _WORDS_TO_TELL_THE_LANGUAGE = 64
 _CHARACTERS_TO_TELL_THE_LANGUAGE = 1_000
 
-# Between two words of a phrase may stand a blank, a hyphen or emphasis; anything else ends the phrase.
-_JOINS = b' -*#~`"'
-_IN_WORDS = b"'_"
-_TRANSLATION = bytes(
-    ord(chr(code).lower())
-    if code < 128 and (chr(code).isalnum() or code in _IN_WORDS or code == 1)
-    else code
-    if code >= 128
-    else ord(" ")
-    if code in _JOINS or code < 32
-    else ord("\x01")
-    for code in range(256)
-)
-_BREAK = b"\x01"
-_MARK = b" \x01 "
-
-_CHARSETS = ("latin-1", "cp1252", "cp1251", "cp1250")
-"""Of single bytes, in each of which a lower-case letter is one byte, too; the first is the fastest."""
-_SOFT_HYPHEN = b"\xad"
-"""In all of these charsets; no other of their characters is invisible."""
-
-_INVISIBLE = re.compile(r"[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]+")
-_PUNCTUATION = re.compile(
-    r"[\u0080-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u2018\u201a-\u206f\u20a0-\u20cf\u2190-\u2bff"
-    r"\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020\u3030\ufd3e\ufd3f\ufe10-\ufe6f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40"
-    r"\uff5b-\uff65\ue000-\uf8ff\ufff0-\uffff\u060c\u061b\u061f\u0964\u0965]+"
-)
-# The first bytes in UTF-8 of punctuation beyond ASCII, of what is invisible, of accents and of Chinese.
-_PUNCTUATION_LEADS = bytes([0xC2, 0xCC, 0xCD, 0xD8, 0xE0, *range(0xE2, 0xEA), 0xEF])
-_OGHAM_SPACE = "\u1680".encode()  # the only blank beyond ASCII that is neither
-# Most text beyond ASCII has no other punctuation than this, and replacing it takes a tenth of the time of patterns.
-_TYPOGRAPHIC = (
-    (b"\xe2\x80", [("\u2019".encode(), b"'"), *((mark.encode(), _BREAK) for mark in "–—‘“”„•…")]),
-    (b"\xc2", [("\u00a0".encode(), b" "), *((mark.encode(), _BREAK) for mark in "«»°·§©®")]),
-    (b"\xc3", [(mark.encode(), _BREAK) for mark in "×÷"]),
-)
-_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
-_KANA = re.compile(r"[\u3041-\u309f]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff]")
-_LONGEST_HAN = 4
-
 _NO_LETTER = re.compile(r"[^\w'\u0300-\u0eff\u1000-\u109f]+")  # emoji, mostly; vowel signs of Indic scripts stay
 _MODEL = re.compile(r"[^\W\d_]{3,}\d{1,5}")  # mac80211, iso9660: a name, however many digits it has
 _HEXADECIMAL = re.compile(r"[0-9a-f]{6,}")
@@ -82,17 +42,13 @@ class Keywords(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """Lower-cased words: the OPENING, with a mark where a phrase cannot go on, and the rest without marks.
-
-    beginning -- as much of the text as tells its script
-    """
+    """A text as `marked` makes it, and as much of its beginning as tells its script."""
 
     beginning: str
-    opening: list[str]
-    rest: list[str]
+    marked: bytes
 
 
-NO_TOKENS = Tokens("", [], [])
+NO_TOKENS = Tokens("", b"")
 
 
 def keywords(subject: str, text: str) -> Keywords:
@@ -104,23 +60,17 @@ def keywords(subject: str, text: str) -> Keywords:
 def tokens(subject: str, text: str) -> Tokens:
     """The text, below the subject without its marks, in words."""
     whole = f"{bare_subject(subject)} \x01 {text}"
-    return Tokens(whole[:_CHARACTERS_TO_TELL_THE_LANGUAGE], *_tokens(whole))
+    return Tokens(whole[:_CHARACTERS_TO_TELL_THE_LANGUAGE], marked(whole))
 
 
 def language_of(cut: Tokens) -> str | None:
     """The language of a text."""
-    return detect(cut.beginning, cut.opening[:_WORDS_TO_TELL_THE_LANGUAGE])
+    return detect(cut.beginning, _VOCABULARIES.telling().first(cut.marked, _WORDS_TO_TELL_THE_LANGUAGE))
 
 
 def chosen(cut: Tokens, language: str | None) -> Keywords:
     """The words of a text that are keywords in its language, and its phrases."""
-    known = _vocabulary(language).__getitem__
-    found = list(map(known, cut.opening))
-    pairs = zip(found, found[1:], strict=False)  # noqa: RUF007 - pairwise() takes a quarter longer
-    phrases = dict.fromkeys([f"{first} {second}" for first, second in pairs if first and second])
-    found += map(known, cut.rest)
-    words = dict.fromkeys(filter(None, found))
-    return Keywords(language, tuple(words)[:MOST_WORDS], tuple(phrases))
+    return Keywords(language, *_VOCABULARIES.of(language).chosen(cut.marked, OPENING, MOST_WORDS))
 
 
 def bare_subject(subject: str) -> str:
@@ -131,96 +81,35 @@ def bare_subject(subject: str) -> str:
     return subject[position:].strip()
 
 
-def _tokens(text: str) -> tuple[list[str], list[str]]:
-    opening = _marked(text).split(None, OPENING)
-    rest = opening.pop().replace("\x01", "").split() if len(opening) > OPENING else []
-    return opening, rest
+class _Vocabularies:
+    """One for each language, and one of the words that tell it; all begun anew when they get too large for a worker."""
+
+    _MOST_TOKENS = 200_000
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str | None] | None, Vocabulary] = {}
+        self._met = 0
+
+    def of(self, language: str | None) -> Vocabulary:
+        key = (language,)
+        return self._made.get(key) or self._new(key, partial(keyword, stops=stop_words(language)))
+
+    def telling(self) -> Vocabulary:
+        return self._made.get(None) or self._new(None, voter)
+
+    def _new(self, key: tuple[str | None] | None, keyword_of: Callable[[str], str]) -> Vocabulary:
+        made = self._made[key] = Vocabulary(partial(self._meet, keyword_of))
+        return made
+
+    def _meet(self, keyword_of: Callable[[str], str], token: str) -> str:
+        self._met += 1
+        if self._met > self._MOST_TOKENS:
+            self._met = 0
+            self._made.clear()
+        return keyword_of(token)
 
 
-def _marked(text: str) -> str:
-    """The text in lower case, with marks around its breaks, and blanks in the place of what joins words."""
-    # Byte for byte it is done in C, at once; Latin and Cyrillic letters can be had as single bytes, too.
-    if text.isascii():
-        return text.encode().translate(_TRANSLATION).replace(_BREAK, _MARK).decode()
-    for charset, table in _single_bytes():
-        try:
-            octets = text.encode(charset)
-        except UnicodeEncodeError:
-            continue
-        return octets.translate(table, _SOFT_HYPHEN).replace(_BREAK, _MARK).decode(charset)
-    lowered = text.lower()
-    octets = lowered.encode("utf-8", "replace")
-    for lead, replacements in _TYPOGRAPHIC:
-        if lead in octets:
-            for written, meant in replacements:
-                octets = octets.replace(written, meant)
-    if len(octets.translate(None, _PUNCTUATION_LEADS)) != len(octets):
-        octets = _spaced(lowered).encode("utf-8", "replace")
-    return octets.translate(_TRANSLATION).replace(_OGHAM_SPACE, b"").replace(_BREAK, _MARK).decode()
-
-
-@cache
-def _single_bytes() -> tuple[tuple[str, bytes], ...]:
-    """For each charset of single bytes what `_marked` makes of each of them."""
-    return tuple((charset, bytes(_meant(code, charset) for code in range(256))) for charset in _CHARSETS)
-
-
-def _meant(code: int, charset: str) -> int:
-    try:
-        character = bytes([code]).decode(charset)
-    except UnicodeDecodeError:  # the charset has nothing there
-        return code
-    if code < 128:
-        return _TRANSLATION[code]
-    return (_spaced(character.lower()) or character).encode(charset)[0]
-
-
-def _spaced(text: str) -> str:
-    """Text beyond Latin letters, with its punctuation as breaks and with blanks where its script has none."""
-    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text).replace("\u2019", "'").replace("\u00a0", " "))
-    text = _PUNCTUATION.sub("\x01", text)
-    return _HAN.sub(_han_words, _KANA.sub(" \x01 ", text)) if _HAN.search(text) else text
-
-
-def _han_words(run: "re.Match[str]") -> str:
-    """Chinese puts no blanks between words: a long run becomes its pairs of characters, as search engines do it."""
-    characters = run[0]
-    if len(characters) <= _LONGEST_HAN:
-        return f" {characters} "
-    return f" {' '.join(map(add, characters, characters[1:]))} "
-
-
-@lru_cache(maxsize=64)
-def _vocabulary(language: str | None) -> "_Vocabulary":
-    return _Vocabulary(stop_words(language))
-
-
-class _Vocabulary(dict[str, str]):
-    """Each token that was met, and the keyword that it is, or ``""``.
-
-    All languages' are emptied when they get too large for a worker together.
-    """
-
-    _LARGEST = 200_000
-    _LONGEST = 64
-    _met = 0
-
-    def __init__(self, stops: frozenset[str]) -> None:
-        super().__init__()
-        self._stops = stops
-
-    def __missing__(self, token: str) -> str:
-        word = keyword(token, self._stops)
-        if word == token:
-            word = token  # not an equal one, which the processor would have to fetch as well
-        if len(token) <= self._LONGEST:
-            if _Vocabulary._met >= self._LARGEST:
-                _Vocabulary._met = 0
-                _vocabulary.cache_clear()
-                self.clear()
-            _Vocabulary._met += 1
-            self[token] = word
-        return word
+_VOCABULARIES = _Vocabularies()
 
 
 def keyword(token: str, stops: frozenset[str]) -> str:

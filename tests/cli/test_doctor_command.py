@@ -13,9 +13,10 @@ from servers.raw import Login
 from inboxstats.archive import Archive, Owner
 from inboxstats.checks import machine
 from inboxstats.errors import ExitCode
+from inboxstats.parse import core
 from inboxstats.schedule import Timer
 
-NAMES = ["config", "keyring", "secret", "tls", "login", "mailboxes", "disk", "archive", "table", "timer"]
+NAMES = ["config", "keyring", "secret", "tls", "login", "mailboxes", "disk", "archive", "table", "parser", "timer"]
 
 
 @pytest.fixture
@@ -153,3 +154,14 @@ def test_an_archive_of_other_accounts_may_be_joined(tmp_path: Path) -> None:
         archive.admit("old", Owner("h", "u"))
     assert machine.of_archive(tmp_path / "a", {"new": Owner("h", "v")}).state == "ok"
     assert machine.of_archive(tmp_path / "a", {"new": Owner("h", "u")}).code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(("is_compiled", "says"), [(True, "compiled"), (False, "in Python alone, which is slower.")])
+def test_doctor_tells_whether_the_parser_is_compiled(
+    is_compiled: bool, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "IS_COMPILED", is_compiled)
+
+    found = machine.of_parser()
+
+    assert (found.state, found.says[: len(says)]) == ("ok", says)

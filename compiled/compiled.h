@@ -1,0 +1,21 @@
+/* The innermost loops of reading mail. inboxstats/parse/uncompiled.py says what each of them does, does the same in
+   Python, and stands in where this was not built.
+
+   Mail tells nothing here of how long it is or how many there are of it: all is counted, and every room is made for the
+   most that can come. Octets are looked at; what they mean is asked of Python, once for each. */
+
+#ifndef INBOXSTATS_COMPILED_H
+#define INBOXSTATS_COMPILED_H
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include <stdint.h>
+#include <string.h>
+
+extern PyType_Spec vocabulary_spec, characters_spec, lines_spec;
+
+PyObject *base64_letters(PyObject *module, PyObject *args);
+
+#endif

@@ -1,0 +1,44 @@
+/* The module: inboxstats.parse._compiled. */
+
+#include "compiled.h"
+
+static int
+has_type(PyObject *module, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    int result = type == NULL ? -1 : PyModule_AddType(module, (PyTypeObject *)type);
+    Py_XDECREF(type);
+    return result;
+}
+
+static int
+filled(PyObject *module)
+{
+    return has_type(module, &vocabulary_spec) < 0 || has_type(module, &characters_spec) < 0
+                   || has_type(module, &lines_spec) < 0
+               ? -1 : 0;
+}
+
+static PyMethodDef module_methods[] = {
+    {"base64_letters", base64_letters, METH_VARARGS, "As in uncompiled."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, filled},
+    {0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "inboxstats.parse._compiled",
+    .m_doc = "The innermost loops of reading mail, as in uncompiled.",
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC
+PyInit__compiled(void)
+{
+    return PyModuleDef_Init(&module);
+}

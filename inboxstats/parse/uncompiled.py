@@ -1,0 +1,152 @@
+"""What `_compiled.c` does, in Python: its contract, and what stands in for it where nothing could be compiled.
+
+What a token or a character means is for the callers to say, once for each.
+"""
+
+from collections.abc import Callable
+
+_MARK, _BETWEEN_BLANKS = b"\x01", b" \x01 "
+_MOST_OPENING = 256
+_LONG = 16
+"""Characters that most tokens have less of."""
+_BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+class Vocabulary:
+    """Each token that was met, and the keyword that it is, or ``""``.
+
+    Texts are in UTF-8: tokens between blanks; an octet 1 where a phrase cannot go on is one, too, and no keyword.
+
+    keyword_of -- says which keyword a token is that was not met yet
+    """
+
+    def __init__(self, keyword_of: Callable[[str], str]) -> None:
+        self._known = _Known(keyword_of)
+
+    def chosen(self, marked: bytes, opening: int, most: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The first `most` keywords of a text, each once; and the pairs of those that are side by side in its opening.
+
+        opening -- how many tokens it is long, up to 256; behind it nothing counts marks
+        Raises ValueError.
+        """
+        if not 0 <= opening <= _MOST_OPENING or most < 0:
+            raise ValueError(f"opening is 0 to {_MOST_OPENING}, and most no less than 0")
+        known = self._known.__getitem__
+        first, rest = _tokens(marked, opening)
+        found = list(map(known, first))
+        pairs = zip(found, found[1:], strict=False)  # noqa: RUF007 - pairwise() takes a quarter longer
+        phrases = dict.fromkeys([f"{one} {other}" for one, other in pairs if one and other])
+        found += map(known, rest)
+        words = dict.fromkeys(filter(None, found))
+        return tuple(words)[:most], tuple(phrases)
+
+    def first(self, marked: bytes, most: int) -> list[str]:
+        """The keywords among the first `most` tokens of a text, up to 256, as often as they are there.
+
+        Raises ValueError.
+        """
+        if not 0 <= most <= _MOST_OPENING:
+            raise ValueError(f"most is 0 to {_MOST_OPENING}")
+        tokens, rest = _tokens(marked[: most * _LONG], most)
+        if not rest:  # then the last one may be cut
+            tokens, _ = _tokens(marked, most)
+        return list(filter(None, map(self._known.__getitem__, tokens)))
+
+
+def _tokens(marked: bytes, opening: int) -> tuple[list[str], list[str]]:
+    first = marked.replace(_MARK, _BETWEEN_BLANKS).decode(errors="ignore").split(None, opening)
+    rest = first.pop().replace("\x01", "").split() if len(first) > opening else []
+    return first, rest
+
+
+class _Known(dict[str, str]):
+    _LONGEST = 64
+
+    def __init__(self, keyword_of: Callable[[str], str]) -> None:
+        super().__init__({"\x01": ""})
+        self._keyword_of = keyword_of
+
+    def __missing__(self, token: str) -> str:
+        word = self._keyword_of(token)
+        if word == token:
+            word = token  # not an equal one, which the processor would have to fetch as well
+        if len(token) <= self._LONGEST:
+            self[token] = word
+        return word
+
+
+PAIRED = "\x02"
+APART = "\x03"
+
+
+class Characters:
+    """What stands for each character of a text that is made ready.
+
+    meaning_of -- says it of one character beyond ASCII: another one, or ``""``; ``None`` where its context decides;
+                  PAIRED for one that stands without blanks in a row of such, which is cut into its pairs if it is
+                  longer than four; APART for one whose rows are breaks, in a text with any that is PAIRED
+    of_ascii   -- what stands for each octet below 128
+    """
+
+    def __init__(self, meaning_of: Callable[[str], str | None], of_ascii: bytes) -> None:
+        """Nothing is kept: see `translated`."""
+
+    def translated(self, text: str) -> bytes | None:  # noqa: ARG002 -- the other one reads it
+        """The text in UTF-8 with these in its characters' places; ``None`` where they do not say all of it.
+
+        In Python alone that is always so: what the caller then does takes less time than a look at each character.
+        """
+        return None
+
+
+class Lines:
+    """Of what kind each line of a text is, as far as it shows without a closer look.
+
+    plain  -- the characters, up to U+07FF, with which most lines begin that are simply text
+    starts -- up to eight beginnings of lines that are not, though they begin with one of them
+    """
+
+    def __init__(self, plain: str, starts: tuple[str, ...]) -> None:
+        self._plain = frozenset(plain)
+        self._starts = starts
+        self._may_be = frozenset(start[:1] for start in starts)
+
+    def read(self, text: str) -> tuple[list[str], bytes]:
+        """The lines of a text, and a letter for each.
+
+        p, plain; a, plain, with an ``@`` or a ``/``; e, empty; q, with ``>`` first; o, any other, and what has a ``>``
+        among its first six characters.
+        """
+        plain, starts, may_be = self._plain, self._starts, self._may_be
+        lines = text.split("\n")
+        # One expression: a function for each line would take as long as all else that is done with it.
+        kinds = bytes(
+            [
+                (_PLAIN if "/" not in line and "@" not in line else _ADDRESSED)
+                if (first := line[:1]) in plain
+                and ">" not in line[:6]
+                and (first not in may_be or not line.startswith(starts))
+                else _EMPTY
+                if not line
+                else _QUOTED
+                if first == ">"
+                else _OTHER
+                for line in lines
+            ]
+        )
+        return lines, kinds
+
+
+_PLAIN, _ADDRESSED, _EMPTY, _QUOTED, _OTHER = b"paeqo"
+
+
+def base64_letters(data: bytes, start: int, end: int) -> int:
+    """How many letters of base64 stand in ``data[start:end]``, before the first ``=``.
+
+    Raises ValueError where that is no part of the data.
+    """
+    if not 0 <= start <= end <= len(data):
+        raise ValueError("start and end are places in the data, in this order")
+    padding = data.find(b"=", start, end)
+    letters = data[start : end if padding < 0 else padding]
+    return len(letters) - len(letters.translate(None, _BASE64_LETTERS))

@@ -1,0 +1,350 @@
+"""What is compiled says the same as what is not: by hand, by whatever hypothesis finds, and on whole messages."""
+
+import os
+import sys
+import threading
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from corpora import Corpora
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from uncompiled import uncompiled_parse
+
+from inboxstats.parse import core, marking, parse, uncompiled
+
+try:
+    from inboxstats.parse import _compiled
+except ImportError:
+    _compiled = None
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+NOT_BUILT = "nothing is compiled here: a C compiler and Python's headers were missing at the installation"
+
+
+@pytest.fixture(scope="session")
+def compiled() -> ModuleType:
+    if _compiled is None and os.environ.get("CI") == "true":
+        pytest.fail(NOT_BUILT)
+    if _compiled is None:
+        pytest.skip(NOT_BUILT)
+    return _compiled
+
+
+@pytest.fixture(params=["compiled", "uncompiled"])
+def either(request: pytest.FixtureRequest) -> ModuleType:
+    """Both of them, one after the other."""
+    module: ModuleType = request.getfixturevalue("compiled") if request.param == "compiled" else uncompiled
+    return module
+
+
+def long_word(token: str) -> str:
+    """A keyword is what has four letters, without its last apostrophe."""
+    word = token.removesuffix("'")
+    return word if len(word) > 3 else ""
+
+
+def test_what_was_built_is_what_is_used(compiled: ModuleType) -> None:
+    assert core.IS_COMPILED
+    assert core.Vocabulary is compiled.Vocabulary
+    assert core.base64_letters is compiled.base64_letters
+
+
+def test_words_come_once_in_their_order_and_phrases_end_at_a_mark(either: ModuleType) -> None:
+    vocabulary = either.Vocabulary(long_word)
+    text = b"barley malt\1hops barley  malt' of malt hops\1\1 yeast"
+
+    assert vocabulary.chosen(text, 100, 100) == (
+        ("barley", "malt", "hops", "yeast"),
+        ("barley malt", "hops barley", "malt hops"),
+    )
+    assert vocabulary.chosen(text, 100, 2) == (("barley", "malt"), ("barley malt", "hops barley", "malt hops"))
+    assert vocabulary.chosen(text, 5, 100)[1] == ("barley malt", "hops barley")  # the mark is the third of the five
+    assert vocabulary.chosen(b"", 100, 100) == ((), ())
+    assert vocabulary.chosen(text, 0, 0) == ((), ())
+
+
+def test_the_first_words_come_as_often_as_they_are_there(either: ModuleType) -> None:
+    vocabulary = either.Vocabulary(long_word)
+
+    assert vocabulary.first("gerste\1hopfen gerste mälz of".encode(), 5) == ["gerste", "hopfen", "gerste", "mälz"]
+    assert vocabulary.first(b"gerste\1hopfen gerste", 2) == ["gerste"]
+    assert vocabulary.first(b"a " * 5_000 + b"barley", 256) == []
+
+
+def test_a_token_is_asked_for_once(either: ModuleType) -> None:
+    asked: list[str] = []
+
+    def keyword_of(token: str) -> str:
+        asked.append(token)
+        return token
+
+    vocabulary = either.Vocabulary(keyword_of)
+    for _ in range(3):
+        vocabulary.chosen("barley hops straße barley".encode(), 100, 100)
+
+    assert asked == ["barley", "hops", "straße"]
+
+
+def test_a_long_token_is_read_like_any_other(either: ModuleType) -> None:
+    vocabulary = either.Vocabulary(lambda token: token[:3])
+    text = b" ".join([b"x" * 10_000, b"y" * 255, b"z" * 256, b"x" * 10_000])
+
+    assert vocabulary.chosen(text, 100, 100) == (("xxx", "yyy", "zzz"), ("xxx yyy", "yyy zzz", "zzz xxx"))
+
+
+def test_a_phrase_may_be_of_any_length(either: ModuleType) -> None:
+    vocabulary = either.Vocabulary(lambda token: token * 1_000)
+
+    assert vocabulary.chosen(b"a bc", 100, 100)[1] == ("a" * 1_000 + " " + "bc" * 1_000,)
+
+
+@pytest.mark.parametrize("fault", [ValueError("odd"), MemoryError()])
+def test_what_a_keyword_raises_is_raised(either: ModuleType, fault: Exception) -> None:
+    def keyword_of(token: str) -> str:
+        if token == "hops":
+            raise fault
+        return token
+
+    vocabulary = either.Vocabulary(keyword_of)
+    with pytest.raises(type(fault)):
+        vocabulary.chosen(b"barley hops", 100, 100)
+    with pytest.raises(type(fault)):
+        vocabulary.first(b"barley hops", 100)
+    assert vocabulary.chosen(b"barley malt", 100, 100)[0] == ("barley", "malt")
+
+
+@pytest.mark.parametrize(("opening", "most"), [(-1, 1), (257, 1), (1, -1)])
+def test_no_opening_is_longer_than_there_is_room_for(either: ModuleType, opening: int, most: int) -> None:
+    with pytest.raises(ValueError, match="opening is 0 to 256"):
+        either.Vocabulary(long_word).chosen(b"barley", opening, most)
+
+
+@pytest.mark.parametrize("most", [-1, 257])
+def test_no_more_first_words_are_had_than_there_is_room_for(either: ModuleType, most: int) -> None:
+    with pytest.raises(ValueError, match="most is 0 to 256"):
+        either.Vocabulary(long_word).first(b"barley", most)
+
+
+def test_what_is_no_keyword_and_no_text_is_refused(compiled: ModuleType) -> None:
+    with pytest.raises(TypeError, match="a keyword is text"):
+        compiled.Vocabulary(len).chosen(b"barley", 1, 1)
+    with pytest.raises(TypeError):
+        compiled.Vocabulary(long_word).chosen("barley", 1, 1)
+    with pytest.raises(UnicodeDecodeError):
+        compiled.Vocabulary(long_word).chosen(b"\xff", 1, 1)
+    with pytest.raises(UnicodeEncodeError):
+        compiled.Vocabulary(lambda _: "\ud800").chosen(b"barley", 1, 1)
+    with pytest.raises(ValueError, match="no more than three octets"):
+        compiled.Characters(lambda _: "four", bytes(128)).translated("\u00e9")
+    with pytest.raises(ValueError, match="128 octets"):
+        compiled.Characters(str, bytes(127))
+    with pytest.raises(ValueError, match=r"beyond U\+07FF"):
+        compiled.Lines("\u0e01", ())
+    with pytest.raises(ValueError, match="more than 8"):
+        compiled.Lines("a", ("a",) * 9)
+    with pytest.raises(TypeError):
+        compiled.Lines("a", (b"a",))
+
+
+words = st.text(st.sampled_from("ab'é漢"), min_size=1, max_size=12)
+texts = st.lists(st.one_of(words, st.sampled_from(["\1", " ", "\1\1", " \1 "])), max_size=200)
+
+
+@given(st.lists(texts, min_size=1, max_size=3), st.integers(0, 256), st.integers(0, 30))
+def test_a_text_has_the_same_words_in_both(
+    compiled: ModuleType, several: list[list[str]], opening: int, most: int
+) -> None:
+    both = [module.Vocabulary(long_word) for module in (compiled, uncompiled)]
+    for pieces in several:
+        text = " ".join(pieces).encode()
+        one, other = (vocabulary.chosen(text, opening, most) for vocabulary in both)
+        assert one == other
+        first, again = (vocabulary.first(text, opening) for vocabulary in both)
+        assert first == again
+
+
+def test_half_a_million_tokens_are_all_found_again(compiled: ModuleType) -> None:
+    both = [module.Vocabulary(str) for module in (compiled, uncompiled)]
+    text = " ".join(f"{number:x}" for number in range(500_000)).encode()
+
+    assert both[0].chosen(text, 0, 500_000) == both[1].chosen(text, 0, 500_000)
+    assert both[0].chosen(text, 0, 500_000)[0][-1] == "7a11f"
+
+
+def test_of_tokens_that_were_chosen_to_be_in_the_same_place_few_are_kept_and_all_are_read(compiled: ModuleType) -> None:
+    alike = [token for token in (f"{number:x}" for number in range(1_000_000)) if place_of(token) == 7]
+    assert len(alike) > 200
+    asked: Counter[str] = Counter()
+
+    def keyword_of(token: str) -> str:
+        asked[token] += 1
+        return token
+
+    vocabulary = compiled.Vocabulary(keyword_of)
+    for _ in range(3):
+        assert vocabulary.chosen(" ".join(alike).encode(), 0, 10_000)[0] == tuple(alike)
+
+    assert asked == dict.fromkeys(alike[:64], 1) | dict.fromkeys(alike[64:], 3)
+
+
+def place_of(token: str) -> int:
+    """Where a short token comes in a table of 4,096: vocabulary.c, `hash_of`."""
+    head = int.from_bytes(token.encode(), "little")
+    return ((head ^ len(token)) * 0x9E3779B97F4A7C15 % 2**64 >> 32) % 4_096
+
+
+def test_several_threads_share_a_vocabulary(compiled: ModuleType) -> None:
+    def keyword_of(token: str) -> str:
+        time.sleep(0)  # here another thread may come
+        return token[1:]
+
+    vocabulary = compiled.Vocabulary(keyword_of)
+    texts = [" ".join(f"{letter}{number:x}" for number in range(3_000)) for letter in "abcd"]
+    expected = tuple(f"{number:x}" for number in range(3_000))
+    found: list[tuple[str, ...]] = []
+
+    def read(text: str) -> None:
+        found.extend(vocabulary.chosen(text.encode(), 100, 10_000)[0] for _ in range(5))
+
+    threads = [threading.Thread(target=read, args=(text,)) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert found == [expected] * 20
+
+
+def test_nothing_that_was_lent_is_kept(compiled: ModuleType) -> None:
+    def all_of_it() -> None:
+        vocabulary = compiled.Vocabulary(long_word)
+        for number in range(2_000):
+            vocabulary.chosen(f"barley{number:x} hops malt\1{'x' * 300}".encode(), 100, 100)
+            vocabulary.first(b"barley hops", 100)
+        with pytest.raises(UnicodeDecodeError):
+            vocabulary.chosen(b"barley \xff", 100, 100)
+        characters = compiled.Characters(lambda _: "é", bytes(128))
+        characters.translated("aé漢字")
+        compiled.Lines("abc", ("a", "bc")).read("abc\nd\n> \ud800")
+        compiled.base64_letters(b"abc=", 0, 4)
+
+    all_of_it()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        counted = sys.getrefcount(long_word)
+        for _ in range(5):
+            all_of_it()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert sys.getrefcount(long_word) == counted
+    assert after - before < 10_000  # a single vocabulary is 200,000
+
+
+def test_each_character_is_made_ready_alike(compiled: ModuleType) -> None:
+    translated = compiled.Characters(marking._meaning, marking._TRANSLATION[:128]).translated
+    by_context = 0
+    for code in range(0x80, sys.maxunicode + 1):
+        for text in (chr(code), f"A{chr(code)}b {chr(code)}"):
+            made = translated(text)
+            by_context += made is None
+            assert made is None or made == marking._by_octets(text), hex(code)
+    together = "ABC é Ü 漢字 あ 漢字漢字漢 🌾 \u200b"
+    assert translated(together) == marking._by_octets(together)
+    # Marks, the parts of Hangul, a capital sigma, surrogates, and all that lies beyond the first plane but pictures.
+    assert by_context < 2 * (sys.maxunicode - 0xFFFF + 5_000)
+
+
+ODD = "aZ ß·…’“äあアン漢字会議请报゛がか가ㄱ한🌾𐐀İﬁΣσ\u00a0\u00ad\u200b\u3099\u0301\u1100\u1680\ue000\ufeff\ud800"
+some = st.one_of(st.sampled_from(ODD), st.characters())
+
+
+@settings(max_examples=500)
+@given(st.text(some, max_size=40))
+def test_a_text_is_made_ready_alike(compiled: ModuleType, text: str) -> None:
+    made = compiled.Characters(marking._meaning, marking._TRANSLATION[:128]).translated(text)
+
+    assert made is None or made == marking._by_octets(text)
+
+
+@given(st.text(st.sampled_from("漢字请报会あがアa \u200b…"), max_size=60))
+def test_no_text_in_chinese_and_japanese_is_left_to_python(compiled: ModuleType, text: str) -> None:
+    translated = compiled.Characters(marking._meaning, marking._TRANSLATION[:128]).translated
+
+    assert translated(text) == marking._by_octets(text)
+
+
+def test_the_kinds_of_lines(either: ModuleType) -> None:
+    lines = either.Lines("abcé", ("begin ",))
+    told = {
+        "abc": "p",
+        "": "e",
+        ">abc": "q",
+        "b x@y": "a",
+        "b x/y": "a",
+        "ab>c": "o",
+        "éabcé>": "o",
+        "éabcéé>": "p",
+        " abc": "o",
+        "begin 644": "o",
+        "beginning": "p",
+        "漢": "o",
+        "\ud800": "o",
+    }
+
+    assert lines.read("\n".join(told)) == (list(told), "".join(told.values()).encode())
+    assert lines.read("") == ([""], b"e")
+    assert lines.read("\n") == (["", ""], b"ee")
+
+
+@given(st.text(st.one_of(st.sampled_from("abdé>@/\n \t漢"), st.characters()), max_size=80))
+def test_lines_are_of_the_same_kinds_in_both(compiled: ModuleType, text: str) -> None:
+    one, other = (module.Lines("abdé", ("d>", "ab")).read(text) for module in (compiled, uncompiled))
+
+    assert one == other
+
+
+@given(st.binary(max_size=700), st.integers(0, 700), st.integers(0, 700))
+def test_letters_of_base64_are_counted_alike(compiled: ModuleType, data: bytes, start: int, end: int) -> None:
+    start, end = sorted((min(start, len(data)), min(end, len(data))))
+
+    assert compiled.base64_letters(data, start, end) == uncompiled.base64_letters(data, start, end)
+
+
+def test_letters_of_base64_are_those_before_the_padding(either: ModuleType) -> None:
+    assert either.base64_letters(b"QUJD\r\nREU=\r\nRg==", 0, 16) == 7
+    assert either.base64_letters(bytes(range(256)), 0, 256) == 12  # "+", "/" and the digits; then comes "="
+    assert either.base64_letters(b"QUJD" * 1_000 + b"\n", 4, 4_001) == 3_996
+    for start, end in ((-1, 2), (2, 1), (0, 3)):
+        with pytest.raises(ValueError, match="places in the data"):
+            either.base64_letters(b"ab", start, end)
+
+
+@pytest.fixture(scope="module")
+def by_python_alone() -> Callable[[bytes], object]:
+    return uncompiled_parse()
+
+
+@pytest.mark.usefixtures("compiled")
+def test_each_fixture_is_the_same_message_in_both(by_python_alone: Callable[[bytes], object]) -> None:
+    paths = sorted(FIXTURES.glob("*/*.eml"))
+    assert len(paths) > 100
+    for path in paths:
+        for data in (path.read_bytes(), path.read_bytes().replace(b"\n", b"\r\n")):
+            assert parse(data) == by_python_alone(data), path
+
+
+@pytest.mark.usefixtures("compiled")
+def test_each_message_of_the_corpora_is_the_same_in_both(
+    by_python_alone: Callable[[bytes], object], corpora: Corpora
+) -> None:
+    for name, data in corpora.messages(every=5).items():
+        assert parse(data) == by_python_alone(data), name

@@ -1,0 +1,111 @@
+"""What is compiled under AddressSanitizer and UndefinedBehaviorSanitizer, which end the program at the first octet that
+is read or written beside its room."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MISSING = "a C compiler with its sanitizers, or Python's headers, are missing"
+
+READING = """
+import importlib.machinery, importlib.util, random, sys
+loader = importlib.machinery.ExtensionFileLoader("inboxstats.parse._compiled", sys.argv[1])
+spec = importlib.util.spec_from_loader(loader.name, loader)
+sys.modules[loader.name] = importlib.util.module_from_spec(spec)
+loader.exec_module(sys.modules[loader.name])
+
+import fuzz
+from inboxstats.parse import core, marking, parse
+
+assert core.IS_COMPILED and sys.modules[loader.name].__file__ == sys.argv[1]
+for data in fuzz.originals(None):
+    parse(data)
+for number in range(1_500):
+    parse(fuzz.mutated(3, number))
+
+translated = core.Characters(marking._meaning, bytes(128)).translated
+for text in ("漢", "漢字", "\u023a", "あ漢", "漢é", "漢 ", "漢あ", "\u2026"):  # each becomes longer than it was
+    for times in (1, 2, 3, 4, 5, 6, 50, 999):
+        translated(text * times)
+
+choose = random.Random(4)
+letters = "aZ'\\x01 \\n>/@é…漢字あ\\u200b\\U0001f33e\\ud800"
+for number in range(3_000):
+    text = "".join(choose.choices(letters, k=choose.randrange(60)))
+    translated(text)
+    lines = core.Lines("aZé", ("a\\x01", "Z")).read(text)
+    vocabulary = core.Vocabulary(lambda token: token[: choose.randrange(50)] * choose.choice((0, 1, 1, 100)))
+    marked = text.encode(errors="ignore") * choose.choice((1, 1, 300))
+    vocabulary.chosen(marked, choose.randrange(257), choose.randrange(300))
+    vocabulary.first(marked, choose.randrange(257))
+    core.base64_letters(marked, len(marked) // 3, len(marked))
+core.Vocabulary(str).chosen(" ".join(f"{number:x}" * 3 for number in range(200_000)).encode(), 256, 200_000)
+print("read")
+"""
+
+
+def test_nothing_is_read_or_written_beside_its_room(tmp_path: Path) -> None:
+    built = tmp_path / "_compiled.abi3.so"
+    compiler = shutil.which("gcc")
+    if compiler is None or not _compile(compiler, built):
+        if os.environ.get("CI") == "true":
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    found = subprocess.run([compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", READING, str(built)],
+        env={
+            **os.environ,
+            "ASAN_OPTIONS": "detect_leaks=0",  # Python itself has some; test_core.py counts ours
+            "LD_PRELOAD": found.stdout.strip(),
+            "PYTHONMALLOC": "malloc",  # each piece of memory by itself, so that its end is seen
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests"))),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "read\n"), done.stderr
+
+
+def _compile(compiler: str, built: Path) -> bool:
+    """Whether there is all that it takes; what is wrong with our own code is told."""
+    sanitizers = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    include = f"-I{sysconfig.get_path('include')}"
+    empty = subprocess.run(
+        [
+            compiler,
+            *sanitizers,
+            include,
+            "-include",
+            "Python.h",
+            "-fPIC",
+            "-shared",
+            "-x",
+            "c",
+            os.devnull,
+            "-o",
+            built,
+        ],
+        capture_output=True,
+        check=False,
+    )
+    if empty.returncode:
+        return False
+    warnings = ("-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wno-cast-function-type", "-Werror")
+    sources = sorted((ROOT / "compiled").glob("*.c"))
+    done = subprocess.run(
+        [compiler, *warnings, *sanitizers, "-O1", "-g", include, "-fPIC", "-shared", *sources, "-o", built],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return True
