@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-extern PyType_Spec vocabulary_spec, characters_spec, lines_spec;
+extern PyType_Spec characters_spec, fields_spec, lines_spec, vocabulary_spec;
 
 PyObject *base64_letters(PyObject *module, PyObject *args);
 

@@ -4,39 +4,56 @@
 
 enum {
     CODES = 0x800,             /* of the characters that a line can begin with and be plain */
-    LEAD = 6,                  /* characters of a line among which a quotation has its mark */
+    QUOTE_WITHIN = 8,          /* characters of a line, among which a quotation has its mark */
+    LABEL_WITHIN = 14,         /* and a label its colon */
     MOST_STARTS = 8,
 };
 
-static const char PLAIN = 'p', ADDRESSED = 'a', EMPTY = 'e', QUOTED = 'q', OTHER = 'o';
+enum first {
+    NO_PLAIN,                  /* no plain line begins with it */
+    PLAIN,                     /* one does, unless it is a quotation */
+    LABELLING,                 /* or has a label */
+};
+
+static const char IS_PLAIN = 'p', IS_ADDRESSED = 'a', IS_EMPTY = 'e', IS_QUOTED = 'q', IS_OTHER = 'o';
 
 typedef struct {
     PyObject_HEAD
-    PyObject *starts;          /* how lines begin that are not plain, in UTF-8: tuple[bytes, ...] */
+    PyObject *starts;          /* how lines begin that are not plain, in UTF-8: tuple[str, ...] */
     PyObject *newline;
     size_t start_count;
     const char *octets[MOST_STARTS];
     size_t lengths[MOST_STARTS];
-    char is_plain[CODES];
+    char firsts[CODES];
 } Lines;
 
-/* Whether a line that is not empty begins as a plain one does. */
+/* Whether an octet is among the first characters of a line, so many of them. */
 static int
-begins_plain(const Lines *self, const char *line, size_t length)
+is_among_first(char octet, const char *line, size_t length, size_t characters)
+{
+    size_t most = 4 * characters < length ? 4 * characters : length;
+    const char *found = memchr(line, octet, most);
+    if (found == NULL)
+        return 0;
+    size_t before = 0;
+    for (const char *other = line; other < found; other++)
+        before += ((unsigned char)*other & 0xC0) != 0x80;
+    return before < characters;
+}
+
+/* Whether a line that is not empty is plain. */
+static int
+is_plain(const Lines *self, const char *line, size_t length)
 {
     unsigned char lead = (unsigned char)line[0];
     uint32_t code = lead < 0x80 ? lead : lead < 0xE0 ? (lead & 31u) << 6 | ((unsigned char)line[1] & 63u) : CODES;
-    if (code >= CODES || !self->is_plain[code])
+    char first = code < CODES ? self->firsts[code] : NO_PLAIN;
+    if (first == NO_PLAIN || is_among_first('>', line, length, QUOTE_WITHIN)
+        || (first == LABELLING && is_among_first(':', line, length, LABEL_WITHIN)))
         return 0;
     for (size_t i = 0; i < self->start_count; i++)
         if (length >= self->lengths[i] && memcmp(line, self->octets[i], self->lengths[i]) == 0)
             return 0;
-    size_t characters = 0;
-    for (size_t i = 0; i < length && characters <= LEAD; i++) {
-        characters += ((unsigned char)line[i] & 0xC0) != 0x80;
-        if (line[i] == '>' && characters <= LEAD)
-            return 0;
-    }
     return 1;
 }
 
@@ -44,12 +61,12 @@ static char
 kind_of(const Lines *self, const char *line, size_t length)
 {
     if (length == 0)
-        return EMPTY;
+        return IS_EMPTY;
     if (line[0] == '>')
-        return QUOTED;
-    if (!begins_plain(self, line, length))
-        return OTHER;
-    return memchr(line, '@', length) != NULL || memchr(line, '/', length) != NULL ? ADDRESSED : PLAIN;
+        return IS_QUOTED;
+    if (!is_plain(self, line, length))
+        return IS_OTHER;
+    return memchr(line, '@', length) != NULL || memchr(line, '/', length) != NULL ? IS_ADDRESSED : IS_PLAIN;
 }
 
 /* The kind of each line of the octets. */
@@ -104,24 +121,24 @@ read_lines(Lines *self, PyObject *text)
     return result;
 }
 
-/* Which characters begin a plain line. Returns -1 and an exception where one of them has three octets or more. */
+/* What lines that begin with these characters are. Returns -1 and an exception where one has three octets or more. */
 static int
-fill_plain(Lines *self, PyObject *plain)
+fill_firsts(Lines *self, PyObject *characters, enum first first)
 {
     Py_ssize_t size;
-    const char *octets = PyUnicode_AsUTF8AndSize(plain, &size);
+    const char *octets = PyUnicode_AsUTF8AndSize(characters, &size);
     if (octets == NULL)
         return -1;
     for (Py_ssize_t i = 0; i < size; i++) {
         unsigned char lead = (unsigned char)octets[i];
         if (lead >= 0xE0) {
-            PyErr_SetString(PyExc_ValueError, "plain has characters beyond U+07FF");
+            PyErr_SetString(PyExc_ValueError, "there is a character beyond U+07FF");
             return -1;
         }
         if (lead >= 0x80)
-            self->is_plain[(lead & 31) << 6 | ((unsigned char)octets[++i] & 63)] = 1;
+            self->firsts[(lead & 31) << 6 | ((unsigned char)octets[++i] & 63)] = (char)first;
         else
-            self->is_plain[lead] = 1;
+            self->firsts[lead] = (char)first;
     }
     return 0;
 }
@@ -147,9 +164,9 @@ fill_starts(Lines *self, PyObject *starts)
 static PyObject *
 lines_made(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"plain", "starts", NULL};
-    PyObject *plain, *starts;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "UO!:Lines", names, &plain, &PyTuple_Type, &starts))
+    static char *names[] = {"plain", "labelling", "starts", NULL};
+    PyObject *plain, *labelling, *starts;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "UUO!:Lines", names, &plain, &labelling, &PyTuple_Type, &starts))
         return NULL;
     allocfunc allocated = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Lines *self = (Lines *)allocated(type, 0);
@@ -158,7 +175,8 @@ lines_made(PyTypeObject *type, PyObject *args, PyObject *keywords)
     Py_INCREF(starts);
     self->starts = starts;
     self->newline = PyUnicode_FromString("\n");
-    if (self->newline == NULL || fill_plain(self, plain) < 0 || fill_starts(self, starts) < 0)
+    if (self->newline == NULL || fill_firsts(self, plain, PLAIN) < 0
+        || fill_firsts(self, labelling, LABELLING) < 0 || fill_starts(self, starts) < 0)
         Py_CLEAR(self);
     return (PyObject *)self;
 }

@@ -14,9 +14,11 @@ has_type(PyObject *module, PyType_Spec *spec)
 static int
 filled(PyObject *module)
 {
-    return has_type(module, &vocabulary_spec) < 0 || has_type(module, &characters_spec) < 0
-                   || has_type(module, &lines_spec) < 0
-               ? -1 : 0;
+    PyType_Spec *specs[] = {&characters_spec, &fields_spec, &lines_spec, &vocabulary_spec};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        if (has_type(module, specs[i]) < 0)
+            return -1;
+    return 0;
 }
 
 static PyMethodDef module_methods[] = {

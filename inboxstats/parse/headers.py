@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from inboxstats.parse import core
 from inboxstats.parse.charset import codec, decode
 
 Fields = dict[bytes, bytes]
@@ -25,18 +26,14 @@ class Section(NamedTuple):
 # mbox files put a line before each message (RFC 4155), and quote it when they are put into one another.
 _BEFORE_MESSAGE = re.compile(rb">?From (?![ \t]*:)[^\n]*\n")
 _FIELD = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,200}:")
-_NAME = re.compile(rb"[!-9;-~]{1,200}")
 _NEXT_FIELD = re.compile(rb"\n(?![ \t])")
-_LONGEST_REMEMBERED = 100
-_NO_FIELD, _UNWANTED = b"", b"*"
-_WANTED = {
-    name: name
-    for name in (
+_FIELDS = core.Fields(
+    (
         *(b"from", b"date", b"subject", b"message-id", b"in-reply-to", b"references", b"received"),
         *(b"list-id", b"list-unsubscribe", b"content-type", b"content-disposition", b"content-transfer-encoding"),
         b"content-id",
     )
-}
+)
 _BLANK_LINES = re.compile(rb"[\r\n]+(?=[!-9;-~]{1,200}[ \t]{0,200}:)")
 
 
@@ -61,7 +58,7 @@ def read_section(data: bytes, start: int, end: int, *, limit: int) -> Section:
         defects.append(f"more than {limit} bytes of header: the rest is left out")
     else:
         head = data[start:blank]
-    found, fields, broken = _fields(head)
+    found, fields, broken = _FIELDS.read(head)
     if not found:
         return Section({}, body if blank == start else start)
     if broken:
@@ -84,43 +81,6 @@ def _end_of_section(data: bytes, start: int, end: int) -> tuple[int, int]:
         if found >= 0:
             blank, body = found, found + len(pattern)
     return blank, body
-
-
-def _fields(head: bytes) -> tuple[bool, Fields, bool]:
-    """Whether there is any field; those that are wanted; and whether there are lines that belong to none."""
-    fields: Fields = {}
-    found = broken = False
-    for line in _NEXT_FIELD.split(head):
-        written, colon, value = line.partition(b":")
-        name = _NAMES[written] if colon else _NO_FIELD
-        if name is _NO_FIELD:
-            broken = broken or not (line.isspace() or not line)
-            continue
-        found = True
-        if name is not _UNWANTED and name not in fields:
-            # Only these are unfolded, which saves two fifths of the time.
-            fields[name] = value.replace(b"\r", b"").replace(b"\n", b"") if b"\n" in value else value.rstrip(b"\r")
-    return found, fields, broken
-
-
-class _Names(dict[bytes, bytes]):
-    """The name of a field as it is written to its lower-cased name, or to one of the two words for no such name."""
-
-    _LARGEST = 10_000
-
-    def __missing__(self, written: bytes) -> bytes:
-        name = written.rstrip().lower()
-        if not _NAME.fullmatch(name):
-            return _NO_FIELD
-        name = _WANTED.get(name, _UNWANTED)
-        if len(written) < _LONGEST_REMEMBERED:  # any number of blanks may stand behind a name
-            if len(self) >= self._LARGEST:
-                self.clear()
-            self[written] = name
-        return name
-
-
-_NAMES = _Names()
 
 
 def _first_broken_line(data: bytes, start: int, end: int) -> int:

@@ -102,12 +102,15 @@ _TEXT, _RULE, _BLOCK, _DIFF, _LAST = _Line  # by its class's name a member takes
 _SPECIAL = frozenset("-_=*~#+bdI@")
 """How a line can begin that is not simply text."""
 _LINES = Lines(
-    "abcdefghijklmnopqrstuvwxyzABCEGHJKLMNPQRTUWXYZ0123456789(\"'äàçéèêñöüÖÜÉ¿¡"
-    "абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґАБВГДЕЖЗИЙЛМНПРСУФХЦЧШЩЭЮЯІЇЄҐ",
-    ("diff ", "begin "),
+    "abcdefghijklmnopqrstuvwxyzHJKLMNQUXYZ0123456789(\"'äàçéèêñöüÖÜÉ¿¡абвгдежзийклмнопрстуфхцчшщъыьэюяёіїєґ"
+    "АБВГДЕЖЗИЙЛМНПРСУФХЦЧШЩЪЭЮЯІЇЄҐ",
+    "ABCDEFGIOPRSTVWÀÄКОТ",  # with which _QUOTED_FIELD begins
+    ("diff ", "begin ", "Index: "),
 )
 """How a line begins that is simply text; most do, so that it is asked first."""
-_KEPT_AS_THEY_ARE = re.compile(b"[pe]+")
+_ALIKE = b"peq"
+_RUN = re.compile(b"[pe]+|q+")
+"""Lines that are kept or left out together."""
 _ADDRESSED, _QUOTED = b"aq"
 
 Part = tuple[str, bytes, str | None]
@@ -190,14 +193,19 @@ def _own_lines(text: str) -> tuple[list[str], list[int]]:
     blank = 0  # so many of the first lines kept are known to be
     number = 0
     while number < len(lines):
-        is_apart = in_diff or enclosed
-        if not is_apart and (run := _KEPT_AS_THEY_ARE.match(kinds, number)):
-            kept += lines[number : run.end()]
-            in_quote = in_quote and b"p" not in run[0]
+        kind = kinds[number]
+        if kind in _ALIKE and not (enclosed or in_diff):
+            run = _RUN.match(kinds, number)
+            assert run is not None
+            if kind == _QUOTED and not in_quote:
+                _drop_attribution(kept)
+            elif kind != _QUOTED:
+                kept += lines[number : run.end()]
+            in_quote = kind == _QUOTED or (in_quote and b"p" not in run[0])
             in_fields = in_fields and b"e" not in run[0]
             number = run.end()
             continue
-        line, kind = lines[number], kinds[number]
+        line = lines[number]
         number += 1
         if enclosed:
             enclosed = "" if line.startswith(enclosed) else enclosed

@@ -144,12 +144,19 @@ def test_what_is_no_keyword_and_no_text_is_refused(compiled: ModuleType) -> None
         compiled.Characters(lambda _: "four", bytes(128)).translated("\u00e9")
     with pytest.raises(ValueError, match="128 octets"):
         compiled.Characters(str, bytes(127))
-    with pytest.raises(ValueError, match=r"beyond U\+07FF"):
-        compiled.Lines("\u0e01", ())
+    for plain, labelling in (("\u0e01", ""), ("", "\u0e01")):
+        with pytest.raises(ValueError, match=r"beyond U\+07FF"):
+            compiled.Lines(plain, labelling, ())
     with pytest.raises(ValueError, match="more than 8"):
-        compiled.Lines("a", ("a",) * 9)
+        compiled.Lines("a", "", ("a",) * 9)
     with pytest.raises(TypeError):
-        compiled.Lines("a", (b"a",))
+        compiled.Lines("a", "", (b"a",))
+    with pytest.raises(ValueError, match="more than 32"):
+        compiled.Fields((b"from",) * 33)
+    with pytest.raises(TypeError):
+        compiled.Fields(("from",))
+    with pytest.raises(TypeError):
+        compiled.Fields((b"from",)).read("From: a")
 
 
 words = st.text(st.sampled_from("ab'é漢"), min_size=1, max_size=12)
@@ -231,7 +238,8 @@ def test_nothing_that_was_lent_is_kept(compiled: ModuleType) -> None:
             vocabulary.chosen(b"barley \xff", 100, 100)
         characters = compiled.Characters(lambda _: "é", bytes(128))
         characters.translated("aé漢字")
-        compiled.Lines("abc", ("a", "bc")).read("abc\nd\n> \ud800")
+        compiled.Lines("abc", "T", ("a", "bc")).read("abc\nd\n> \ud800")
+        compiled.Fields((b"from", b"to")).read(b"From: a\n b\nTo: c\nTo: d\nno field")
         compiled.base64_letters(b"abc=", 0, 4)
 
     all_of_it()
@@ -283,7 +291,7 @@ def test_no_text_in_chinese_and_japanese_is_left_to_python(compiled: ModuleType,
 
 
 def test_the_kinds_of_lines(either: ModuleType) -> None:
-    lines = either.Lines("abcé", ("begin ",))
+    lines = either.Lines("abcé", "TО", ("begin ", "To you"))
     told = {
         "abc": "p",
         "": "e",
@@ -291,11 +299,18 @@ def test_the_kinds_of_lines(either: ModuleType) -> None:
         "b x@y": "a",
         "b x/y": "a",
         "ab>c": "o",
-        "éabcé>": "o",
-        "éabcéé>": "p",
+        "éabcéab>": "o",
+        "éabcéabc>": "p",
         " abc": "o",
         "begin 644": "o",
         "beginning": "p",
+        "To: Ann": "o",
+        "To all of ours: ": "p",
+        "To all of our: ": "o",
+        "To you all, and": "o",
+        "Те": "o",
+        "О, боже: да": "o",
+        "О, боже мой Бог: да": "p",
         "漢": "o",
         "\ud800": "o",
     }
@@ -305,11 +320,43 @@ def test_the_kinds_of_lines(either: ModuleType) -> None:
     assert lines.read("\n") == (["", ""], b"ee")
 
 
-@given(st.text(st.one_of(st.sampled_from("abdé>@/\n \t漢"), st.characters()), max_size=80))
+@given(st.text(st.one_of(st.sampled_from("abdéTО>@/:\n \t漢"), st.characters()), max_size=80))
 def test_lines_are_of_the_same_kinds_in_both(compiled: ModuleType, text: str) -> None:
-    one, other = (module.Lines("abdé", ("d>", "ab")).read(text) for module in (compiled, uncompiled))
+    one, other = (module.Lines("abdé", "TО", ("d>", "ab", "Té")).read(text) for module in (compiled, uncompiled))
 
     assert one == other
+
+
+def test_fields_are_the_first_of_their_names_on_one_line_each(either: ModuleType) -> None:
+    head = (
+        b"From: ann@example.org\r\nSUBJECT : barley\r\n and\n\thops \r\r\nX-Other: 1\nfrom: bob@example.org\nTo:\n"
+        b"Subjec: malt\n" + b"x" * 201 + b": 1\n \n"
+    )
+
+    found = either.Fields((b"from", b"subject", b"to"))
+
+    assert found.read(head) == (
+        True,
+        {b"from": b" ann@example.org", b"subject": b" barley and\thops ", b"to": b""},
+        True,  # a name of 201 octets
+    )
+    assert found.read(b"") == (False, {}, False)
+    assert found.read(b" \t\r\n") == (False, {}, False)
+    assert found.read(b"no field") == (False, {}, True)
+    assert found.read(b"To\n : folded in the name") == (True, {b"to": b" folded in the name"}, False)
+
+
+PIECES = st.sampled_from(
+    [b"From", b"to", b"X-A", b":", b" ", b"\t", b"\n", b"\r\n", b"\r", b"\x0b", b"\x0c", b"\xff", b"\0"]
+)
+
+
+@given(st.lists(st.one_of(PIECES, st.binary(max_size=3)), max_size=40).map(b"".join))
+def test_fields_are_the_same_in_both(compiled: ModuleType, head: bytes) -> None:
+    one, other = (module.Fields((b"from", b"to")).read(head) for module in (compiled, uncompiled))
+
+    assert one == other
+    assert list(one[1]) == list(other[1])
 
 
 @given(st.binary(max_size=700), st.integers(0, 700), st.integers(0, 700))

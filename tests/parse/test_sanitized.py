@@ -39,7 +39,8 @@ letters = "aZ'\\x01 \\n>/@é…漢字あ\\u200b\\U0001f33e\\ud800"
 for number in range(3_000):
     text = "".join(choose.choices(letters, k=choose.randrange(60)))
     translated(text)
-    lines = core.Lines("aZé", ("a\\x01", "Z")).read(text)
+    lines = core.Lines("aé", "Z/", ("a\\x01", "Z")).read(text)
+    core.Fields((b"a", b"z")).read(text.replace("/", ":").encode(errors="ignore"))
     vocabulary = core.Vocabulary(lambda token: token[: choose.randrange(50)] * choose.choice((0, 1, 1, 100)))
     marked = text.encode(errors="ignore") * choose.choice((1, 1, 300))
     vocabulary.chosen(marked, choose.randrange(257), choose.randrange(300))
