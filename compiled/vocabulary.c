@@ -31,6 +31,9 @@ typedef struct {
 typedef struct {
     PyObject_HEAD
     PyObject *keyword_of;      /* (str) -> str, which is empty where a token is no keyword */
+    PyObject *stops;           /* frozenset[str] of plain tokens that are none; NULL where there is no rule for these */
+    Py_ssize_t shortest, longest; /* letters of the plain tokens that are keywords */
+    int is_closed;             /* what was not met is none */
     PyObject *numbers;         /* which of the keywords each is: dict[str, int] */
     Place *places;
     size_t place_count, kept;
@@ -191,6 +194,31 @@ keep(Vocabulary *self, uint32_t hash, uint64_t head, const char *token, size_t l
     return 0;
 }
 
+/* Whether a token has letters of ASCII alone. */
+static int
+is_plain(const char *token, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)((token[i] | 32) - 'a') >= 26)
+            return 0;
+    return 1;
+}
+
+/* Which keyword a plain token is: itself, unless it is a stop word, or too short or long, or one letter repeated. */
+static uint32_t
+number_of_plain(Vocabulary *self, PyObject *text, const char *token, size_t length)
+{
+    if (length < (size_t)self->shortest || length > (size_t)self->longest)
+        return NO_KEYWORD;
+    size_t alike = 1;
+    while (alike < length && token[alike] == token[0])
+        alike++;
+    int is_stop = alike == length ? 1 : PySet_Contains(self->stops, text);
+    if (is_stop != 0)
+        return is_stop < 0 ? NOT_MET : NO_KEYWORD;
+    return number_of(self, text);
+}
+
 /* Which keyword a token is; NOT_MET and an exception where Python fails to tell. */
 static uint32_t
 looked_up(Vocabulary *self, const char *token, size_t length)
@@ -200,13 +228,21 @@ looked_up(Vocabulary *self, const char *token, size_t length)
     const Place *place = place_of(self, hash, head, token, length);
     if (place != NULL && place->keyword != NOT_MET)
         return place->keyword;
+    if (self->is_closed)
+        return NO_KEYWORD;
     PyObject *text = PyUnicode_DecodeUTF8(token, (Py_ssize_t)length, NULL);
-    PyObject *keyword = text == NULL ? NULL : PyObject_CallFunctionObjArgs(self->keyword_of, text, NULL);
-    Py_XDECREF(text);
-    if (keyword == NULL)
+    if (text == NULL)
         return NOT_MET;
-    uint32_t number = number_of(self, keyword);
-    Py_DECREF(keyword);
+    uint32_t number = NOT_MET;
+    if (self->stops != NULL && is_plain(token, length))
+        number = number_of_plain(self, text, token, length);
+    else {
+        PyObject *keyword = PyObject_CallFunctionObjArgs(self->keyword_of, text, NULL);
+        if (keyword != NULL)
+            number = number_of(self, keyword);
+        Py_XDECREF(keyword);
+    }
+    Py_DECREF(text);
     /* Python may have run another thread, which may have met the same. */
     if (number != NOT_MET && length <= LONGEST_KEPT && keep(self, hash, head, token, length, number) < 0)
         return NOT_MET;
@@ -358,16 +394,26 @@ first(Vocabulary *self, PyObject *args)
 static PyObject *
 vocabulary_made(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"keyword_of", NULL};
-    PyObject *keyword_of;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O:Vocabulary", names, &keyword_of))
+    static char *names[] = {"keyword_of", "stops", "shortest", "longest", NULL};
+    PyObject *keyword_of, *stops = NULL;
+    Py_ssize_t shortest = 0, longest = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O!nn:Vocabulary", names, &keyword_of, &PyFrozenSet_Type, &stops,
+                                     &shortest, &longest))
         return NULL;
+    if (shortest < 0 || longest < 0) {
+        PyErr_SetString(PyExc_ValueError, "shortest and longest are no less than 0");
+        return NULL;
+    }
     allocfunc allocated = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Vocabulary *self = (Vocabulary *)allocated(type, 0);
     if (self == NULL)
         return NULL;
     Py_INCREF(keyword_of);
     self->keyword_of = keyword_of;
+    Py_XINCREF(stops);
+    self->stops = stops;
+    self->shortest = shortest;
+    self->longest = longest;
     self->numbers = PyDict_New();
     self->place_count = FEWEST_PLACES;
     self->places = PyMem_Calloc(self->place_count, sizeof *self->places);
@@ -385,6 +431,7 @@ vocabulary_freed(Vocabulary *self)
     for (size_t i = 0; i < self->keyword_count; i++)
         Py_DECREF(self->keywords[i].text);
     Py_XDECREF(self->keyword_of);
+    Py_XDECREF(self->stops);
     Py_XDECREF(self->numbers);
     PyMem_Free(self->places);
     PyMem_Free(self->octets);
@@ -395,8 +442,22 @@ vocabulary_freed(Vocabulary *self)
     Py_DECREF(type);
 }
 
+static PyObject *
+closed(Vocabulary *self, PyObject *Py_UNUSED(ignored))
+{
+    self->is_closed = 1;
+    Py_RETURN_NONE;
+}
+
+static Py_ssize_t
+length(PyObject *self)
+{
+    return (Py_ssize_t)((Vocabulary *)self)->kept;
+}
+
 static PyMethodDef vocabulary_methods[] = {
     {"chosen", (PyCFunction)chosen, METH_VARARGS, "As in uncompiled.Vocabulary."},
+    {"close", (PyCFunction)closed, METH_NOARGS, "As in uncompiled.Vocabulary."},
     {"first", (PyCFunction)first, METH_VARARGS, "As in uncompiled.Vocabulary."},
     {NULL, NULL, 0, NULL},
 };
@@ -406,6 +467,7 @@ static PyType_Slot vocabulary_slots[] = {
     {Py_tp_new, vocabulary_made},
     {Py_tp_dealloc, vocabulary_freed},
     {Py_tp_methods, vocabulary_methods},
+    {Py_sq_length, length},
     {0, NULL},
 };
 

@@ -6,7 +6,7 @@ message, and 0.6 s to load in each process.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from struct import Struct
 
@@ -73,9 +73,9 @@ def stop_words(language: str | None) -> frozenset[str]:
 _LATIN = frozenset("cs da de en es fi fr hu id it nl no pl pt ro sv tr vi".split())
 
 
-def voter(word: str) -> str:
-    """A lower-cased word that votes for languages; else ``""``."""
-    return word if word in _voters() else ""
+def voters() -> Iterable[str]:
+    """The words, in lower case, that tell a language."""
+    return _voters()
 
 
 def detect(text: str, words: Sequence[str]) -> str | None:

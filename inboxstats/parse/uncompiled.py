@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 _MARK, _BETWEEN_BLANKS = b"\x01", b" \x01 "
+_MARK_AS_TEXT = _MARK.decode()
 _MOST_OPENING = 256
 _LONG = 16
 """Characters that most tokens have less of."""
@@ -14,15 +15,33 @@ _BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 
 class Vocabulary:
-    """Each token that was met, and the keyword that it is, or ``""``.
+    """Each token that was met, and the keyword that it is, or ``""``; its length is how many there are.
 
     Texts are in UTF-8: tokens between blanks; an octet 1 where a phrase cannot go on is one, too, and no keyword.
 
     keyword_of -- says which keyword a token is that was not met yet
+    stops      -- where given, a token of ASCII letters alone is its own keyword, unless it is one of these, shorter
+                  than `shortest` or longer than `longest`, or one letter again and again; others are asked for
     """
 
-    def __init__(self, keyword_of: Callable[[str], str]) -> None:
-        self._known = _Known(keyword_of)
+    def __init__(
+        self,
+        keyword_of: Callable[[str], str],
+        stops: frozenset[str] | None = None,
+        shortest: int = 0,
+        longest: int = 0,
+    ) -> None:
+        """Raises ValueError where a length is below 0."""
+        if min(shortest, longest) < 0:
+            raise ValueError("shortest and longest are no less than 0")
+        self._known = _Known(keyword_of, stops, shortest, longest)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def close(self) -> None:
+        """From now on a token that was not met is no keyword, and is not kept."""
+        self._known.is_closed = True
 
     def chosen(self, marked: bytes, opening: int, most: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The first `most` keywords of a text, each once; and the pairs of those that are side by side in its opening.
@@ -56,21 +75,31 @@ class Vocabulary:
 
 def _tokens(marked: bytes, opening: int) -> tuple[list[str], list[str]]:
     first = marked.replace(_MARK, _BETWEEN_BLANKS).decode(errors="ignore").split(None, opening)
-    rest = first.pop().replace("\x01", "").split() if len(first) > opening else []
+    rest = first.pop().replace(_MARK_AS_TEXT, "").split() if len(first) > opening else []
     return first, rest
 
 
 class _Known(dict[str, str]):
     _LONGEST = 64
 
-    def __init__(self, keyword_of: Callable[[str], str]) -> None:
-        super().__init__({"\x01": ""})
+    def __init__(
+        self, keyword_of: Callable[[str], str], stops: frozenset[str] | None, shortest: int, longest: int
+    ) -> None:
+        super().__init__()
         self._keyword_of = keyword_of
+        self._stops, self._shortest, self._longest = stops, shortest, longest
+        self.is_closed = False
 
     def __missing__(self, token: str) -> str:
-        word = self._keyword_of(token)
-        if word == token:
-            word = token  # not an equal one, which the processor would have to fetch as well
+        if self.is_closed or token == _MARK_AS_TEXT:
+            return ""
+        if self._stops is not None and token.isascii() and token.isalpha():
+            is_word = token not in self._stops and self._shortest <= len(token) <= self._longest
+            word = token if is_word and token != token[0] * len(token) else ""
+        else:
+            word = self._keyword_of(token)
+            if word == token:
+                word = token  # not an equal one, which the processor would have to fetch as well
         if len(token) <= self._LONGEST:
             self[token] = word
         return word

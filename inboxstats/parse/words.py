@@ -4,12 +4,11 @@ A word is looked up among those that were met; what is below looks at it only wh
 """
 
 import re
-from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from inboxstats.parse.core import Vocabulary
-from inboxstats.parse.languages import detect, stop_words, voter
+from inboxstats.parse.languages import detect, stop_words, voters
 from inboxstats.parse.marking import marked
 
 SHORTEST_WORD = 3
@@ -65,12 +64,12 @@ def tokens(subject: str, text: str) -> Tokens:
 
 def language_of(cut: Tokens) -> str | None:
     """The language of a text."""
-    return detect(cut.beginning, _VOCABULARIES.telling().first(cut.marked, _WORDS_TO_TELL_THE_LANGUAGE))
+    return detect(cut.beginning, _voters().first(cut.marked, _WORDS_TO_TELL_THE_LANGUAGE))
 
 
 def chosen(cut: Tokens, language: str | None) -> Keywords:
     """The words of a text that are keywords in its language, and its phrases."""
-    return Keywords(language, *_VOCABULARIES.of(language).chosen(cut.marked, OPENING, MOST_WORDS))
+    return Keywords(language, *_VOCABULARIES.chosen(cut.marked, language))
 
 
 def bare_subject(subject: str) -> str:
@@ -82,41 +81,42 @@ def bare_subject(subject: str) -> str:
 
 
 class _Vocabularies:
-    """One for each language, and one of the words that tell it; all begun anew when they get too large for a worker."""
+    """One for each language; all begun anew when they get too large for a worker together."""
 
     _MOST_TOKENS = 200_000
 
     def __init__(self) -> None:
-        self._made: dict[tuple[str | None] | None, Vocabulary] = {}
-        self._met = 0
+        self._of: dict[str | None, Vocabulary] = {}
+        self._tokens = 0
 
-    def of(self, language: str | None) -> Vocabulary:
-        key = (language,)
-        return self._made.get(key) or self._new(key, partial(keyword, stops=stop_words(language)))
-
-    def telling(self) -> Vocabulary:
-        return self._made.get(None) or self._new(None, voter)
-
-    def _new(self, key: tuple[str | None] | None, keyword_of: Callable[[str], str]) -> Vocabulary:
-        made = self._made[key] = Vocabulary(partial(self._meet, keyword_of))
-        return made
-
-    def _meet(self, keyword_of: Callable[[str], str], token: str) -> str:
-        self._met += 1
-        if self._met > self._MOST_TOKENS:
-            self._met = 0
-            self._made.clear()
-        return keyword_of(token)
+    def chosen(self, marked: bytes, language: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        known = self._of.get(language)
+        if known is None:
+            stops = stop_words(language)
+            rule = partial(keyword, stops=stops)
+            known = self._of[language] = Vocabulary(rule, stops, SHORTEST_WORD, LONGEST_WORD)
+        before = len(known)
+        found = known.chosen(marked, OPENING, MOST_WORDS)
+        self._tokens += len(known) - before
+        if self._tokens > self._MOST_TOKENS:
+            self._tokens = 0
+            self._of.clear()
+        return found
 
 
 _VOCABULARIES = _Vocabularies()
 
 
+@cache
+def _voters() -> Vocabulary:
+    vocabulary = Vocabulary(str)
+    vocabulary.chosen(" ".join(voters()).encode(), 0, 0)
+    vocabulary.close()
+    return vocabulary
+
+
 def keyword(token: str, stops: frozenset[str]) -> str:
     """The keyword in a lower-cased token, or ``""``: stop words, numbers, identifiers and checksums are none."""
-    if token.isascii() and token.isalpha():  # most are; the rest of the function would say the same
-        is_word = token not in stops and SHORTEST_WORD <= len(token) <= LONGEST_WORD
-        return token if is_word and token != token[0] * len(token) else ""
     word = token.strip("'") if token.isascii() else _NO_LETTER.sub("", token).strip("'")
     if word in stops or "_" in word:
         return ""

@@ -91,6 +91,32 @@ def test_a_token_is_asked_for_once(either: ModuleType) -> None:
     assert asked == ["barley", "hops", "straße"]
 
 
+def test_a_plain_token_is_its_own_keyword_by_rule_and_is_not_asked_for(either: ModuleType) -> None:
+    asked: list[str] = []
+
+    def keyword_of(token: str) -> str:
+        asked.append(token)
+        return token.strip("'")
+
+    vocabulary = either.Vocabulary(keyword_of, frozenset({"with", "hops"}), 3, 6)
+    text = "barley with hops of malt oooo barleys h2o mälz 'malt'".encode()
+
+    assert vocabulary.chosen(text, 100, 100) == (("barley", "malt", "h2o", "mälz"), ("h2o mälz", "mälz malt"))
+    assert asked == ["h2o", "mälz", "'malt'"]
+    assert len(vocabulary) == 10
+    with pytest.raises(ValueError, match="no less than 0"):
+        either.Vocabulary(str, frozenset(), -1, 6)
+
+
+def test_a_closed_vocabulary_meets_no_more_tokens(either: ModuleType) -> None:
+    vocabulary = either.Vocabulary(str)
+    vocabulary.chosen("barley mälz".encode(), 0, 0)
+    vocabulary.close()
+
+    assert vocabulary.first("hops barley\1mälz barley".encode(), 100) == ["barley", "mälz", "barley"]
+    assert len(vocabulary) == 2
+
+
 def test_a_long_token_is_read_like_any_other(either: ModuleType) -> None:
     vocabulary = either.Vocabulary(lambda token: token[:3])
     text = b" ".join([b"x" * 10_000, b"y" * 255, b"z" * 256, b"x" * 10_000])
@@ -167,7 +193,8 @@ texts = st.lists(st.one_of(words, st.sampled_from(["\1", " ", "\1\1", " \1 "])),
 def test_a_text_has_the_same_words_in_both(
     compiled: ModuleType, several: list[list[str]], opening: int, most: int
 ) -> None:
-    both = [module.Vocabulary(long_word) for module in (compiled, uncompiled)]
+    stops = frozenset({"aab", "bba"})
+    both = [module.Vocabulary(long_word, stops, 2, 5) for module in (compiled, uncompiled)]
     for pieces in several:
         text = " ".join(pieces).encode()
         one, other = (vocabulary.chosen(text, opening, most) for vocabulary in both)
