@@ -10,39 +10,50 @@ enum {
     LONGEST_KEPT = 255,        /* octets of a token that is kept */
     MOST_PLACES = 64,          /* that are looked at for a token: mail may have been written so that all are the same */
     MOST_OPENING = 256,        /* tokens whose pairs may be phrases */
-    LONGEST_PHRASE = 1024,     /* octets of a phrase that need no memory of their own */
     FEWEST_PLACES = 1 << 12,   /* of a new vocabulary; a power of two */
+    AT_ONCE = 16,              /* tokens whose places are on their way from memory together */
 };
+
+#if defined(__GNUC__)
+#define FETCH_AHEAD(address) __builtin_prefetch(address)
+#else
+#define FETCH_AHEAD(address) ((void)0)
+#endif
 
 typedef struct {
     uint64_t head;             /* the token's first eight octets: most have no more, and need no look elsewhere */
     uint32_t hash;
     uint32_t keyword;
-    uint32_t rest;             /* where the other octets are among those of the vocabulary */
+    uint32_t rest;             /* where the other octets are among those of the tokens */
     uint32_t length;
 } Place;
 
 typedef struct {
-    PyObject *text;
-    const char *octets;        /* the text's own, in UTF-8 */
-    Py_ssize_t length;
+    char *octets;
+    size_t count, room;
+} Octets;
+
+/* A keyword is asked for in each text, and what is asked for of one stands beside that of others. */
+typedef struct {
+    uint64_t seen;             /* in which text last, times two; one more where it is told when it is there */
+    uint32_t start, length;    /* of its octets among those of the keywords */
 } Keyword;
 
 typedef struct {
     PyObject_HEAD
     PyObject *keyword_of;      /* (str) -> str, which is empty where a token is no keyword */
     PyObject *stops;           /* frozenset[str] of plain tokens that are none; NULL where there is no rule for these */
+    PyObject *told;            /* frozenset[str] of keywords that are told when they are there; NULL for none */
     Py_ssize_t shortest, longest; /* letters of the plain tokens that are keywords */
     int is_closed;             /* what was not met is none */
-    PyObject *numbers;         /* which of the keywords each is: dict[str, int] */
     Place *places;
     size_t place_count, kept;
-    char *octets;
-    size_t octet_count, octet_room;
+    Octets tokens, letters;    /* of the tokens and of the keywords */
+    PyObject *numbers;         /* which of the keywords each is: dict[str, int] */
+    PyObject *texts;           /* list[str] of them */
     Keyword *keywords;
-    uint64_t *seen;            /* in which text each of them was last */
-    size_t keyword_count, keyword_room, seen_room;
-    uint64_t texts;            /* that were read */
+    size_t keyword_count, keyword_room;
+    uint64_t text_count;       /* of texts that were read */
 } Vocabulary;
 
 /* Up to eight octets as a number. */
@@ -79,7 +90,7 @@ place_of(const Vocabulary *self, uint32_t hash, uint64_t head, const char *token
             return place;
         if (place->head == head && place->length == length && place->hash == hash
             && (length <= sizeof head
-                || memcmp(self->octets + place->rest, token + sizeof head, length - sizeof head) == 0))
+                || memcmp(self->tokens.octets + place->rest, token + sizeof head, length - sizeof head) == 0))
             return place;
     }
     return NULL;
@@ -111,7 +122,7 @@ spread(Vocabulary *self)
     return 0;
 }
 
-/* Room for one more of something. Returns where it is now, or NULL and an exception. */
+/* Room for so many of something. Returns where all of it is now, or NULL and an exception. */
 static void *
 roomier(void *all, size_t *room, size_t needed, size_t size)
 {
@@ -126,6 +137,56 @@ roomier(void *all, size_t *room, size_t needed, size_t size)
     }
     *room = wanted;
     return moved;
+}
+
+/* Appends octets, and tells where they are. Returns -1 and an exception where there is no room for them. */
+static int
+append(Octets *all, const char *octets, size_t length, uint32_t *start)
+{
+    *start = (uint32_t)all->count;
+    if (length == 0)
+        return 0;
+    if (all->count + length > UINT32_MAX) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    char *moved = roomier(all->octets, &all->room, all->count + length, 1);
+    if (moved == NULL)
+        return -1;
+    all->octets = moved;
+    memcpy(moved + all->count, octets, length);
+    all->count += length;
+    return 0;
+}
+
+/* A keyword that is new. Returns -1 and an exception where that fails. */
+static int
+add_keyword(Vocabulary *self, PyObject *text, const char *octets, size_t length)
+{
+    int is_told = self->told == NULL ? 0 : PySet_Contains(self->told, text);
+    if (is_told < 0)
+        return -1;
+    if (self->keyword_count >= UINT32_MAX - FIRST) {
+        PyErr_SetString(PyExc_OverflowError, "too many keywords");
+        return -1;
+    }
+    Keyword *moved = roomier(self->keywords, &self->keyword_room, self->keyword_count + 1, sizeof *moved);
+    if (moved == NULL)
+        return -1;
+    self->keywords = moved;
+    Keyword *keyword = &moved[self->keyword_count];
+    PyObject *number = PyLong_FromSize_t(FIRST + self->keyword_count);
+    int result = number == NULL || append(&self->letters, octets, length, &keyword->start) < 0
+                         || PyList_Append(self->texts, text) < 0 || PyDict_SetItem(self->numbers, text, number) < 0
+                     ? -1
+                     : 0;
+    Py_XDECREF(number);
+    if (result < 0)
+        return -1;
+    keyword->seen = (uint64_t)is_told;
+    keyword->length = (uint32_t)length;
+    self->keyword_count++;
+    return 0;
 }
 
 /* What a place says of a keyword; NOT_MET and an exception where that fails. */
@@ -145,30 +206,9 @@ number_of(Vocabulary *self, PyObject *text)
     PyObject *known = PyDict_GetItemWithError(self->numbers, text);
     if (known != NULL)
         return (uint32_t)PyLong_AsUnsignedLong(known);
-    if (PyErr_Occurred())
+    if (PyErr_Occurred() || add_keyword(self, text, octets, (size_t)length) < 0)
         return NOT_MET;
-    if (self->keyword_count >= UINT32_MAX - FIRST) {
-        PyErr_SetString(PyExc_OverflowError, "too many keywords");
-        return NOT_MET;
-    }
-    Keyword *all = roomier(self->keywords, &self->keyword_room, self->keyword_count + 1, sizeof *all);
-    if (all == NULL)
-        return NOT_MET;
-    self->keywords = all;
-    uint64_t *seen = roomier(self->seen, &self->seen_room, self->keyword_count + 1, sizeof *seen);
-    if (seen == NULL)
-        return NOT_MET;
-    self->seen = seen;
-    uint32_t number = FIRST + (uint32_t)self->keyword_count;
-    PyObject *value = PyLong_FromUnsignedLong(number);
-    int failed = value == NULL || PyDict_SetItem(self->numbers, text, value) < 0;
-    Py_XDECREF(value);
-    if (failed)
-        return NOT_MET;
-    Py_INCREF(text);
-    seen[self->keyword_count] = 0;
-    all[self->keyword_count++] = (Keyword){text, octets, length};
-    return number;
+    return FIRST + (uint32_t)self->keyword_count - 1;
 }
 
 /* Keeps what a token is, where there is a place for it. Returns -1 and an exception where there is no memory. */
@@ -179,17 +219,12 @@ keep(Vocabulary *self, uint32_t hash, uint64_t head, const char *token, size_t l
         return -1;
     Place *place = place_of(self, hash, head, token, length);
     size_t rest = length > sizeof head ? length - sizeof head : 0;
-    if (place == NULL || place->keyword != NOT_MET || self->octet_count + rest > UINT32_MAX)
+    uint32_t start;
+    if (place == NULL || place->keyword != NOT_MET)
         return 0;
-    if (rest > 0) {
-        char *octets = roomier(self->octets, &self->octet_room, self->octet_count + rest, 1);
-        if (octets == NULL)
-            return -1;
-        self->octets = octets;
-        memcpy(octets + self->octet_count, token + sizeof head, rest);
-    }
-    *place = (Place){head, hash, keyword, (uint32_t)self->octet_count, (uint32_t)length};
-    self->octet_count += rest;
+    if (append(&self->tokens, token + sizeof head, rest, &start) < 0)
+        return -1;
+    *place = (Place){head, hash, keyword, start, (uint32_t)length};
     self->kept++;
     return 0;
 }
@@ -219,23 +254,29 @@ number_of_plain(Vocabulary *self, PyObject *text, const char *token, size_t leng
     return number_of(self, text);
 }
 
+/* A token that is looked up. */
+typedef struct {
+    const char *octets;
+    size_t length;
+    uint64_t head;
+    uint32_t hash;
+} Token;
+
 /* Which keyword a token is; NOT_MET and an exception where Python fails to tell. */
 static uint32_t
-looked_up(Vocabulary *self, const char *token, size_t length)
+looked_up(Vocabulary *self, Token token)
 {
-    uint64_t head = number_from(token, length);
-    uint32_t hash = hash_of(token, length, head);
-    const Place *place = place_of(self, hash, head, token, length);
+    const Place *place = place_of(self, token.hash, token.head, token.octets, token.length);
     if (place != NULL && place->keyword != NOT_MET)
         return place->keyword;
     if (self->is_closed)
         return NO_KEYWORD;
-    PyObject *text = PyUnicode_DecodeUTF8(token, (Py_ssize_t)length, NULL);
+    PyObject *text = PyUnicode_DecodeUTF8(token.octets, (Py_ssize_t)token.length, NULL);
     if (text == NULL)
         return NOT_MET;
     uint32_t number = NOT_MET;
-    if (self->stops != NULL && is_plain(token, length))
-        number = number_of_plain(self, text, token, length);
+    if (self->stops != NULL && is_plain(token.octets, token.length))
+        number = number_of_plain(self, text, token.octets, token.length);
     else {
         PyObject *keyword = PyObject_CallFunctionObjArgs(self->keyword_of, text, NULL);
         if (keyword != NULL)
@@ -244,17 +285,22 @@ looked_up(Vocabulary *self, const char *token, size_t length)
     }
     Py_DECREF(text);
     /* Python may have run another thread, which may have met the same. */
-    if (number != NOT_MET && length <= LONGEST_KEPT && keep(self, hash, head, token, length, number) < 0)
+    if (number != NOT_MET && token.length <= LONGEST_KEPT
+        && keep(self, token.hash, token.head, token.octets, token.length, number) < 0)
         return NOT_MET;
     return number;
 }
 
-static size_t
-end_of(const char *text, size_t position, size_t size)
+/* The number of each of the tokens into `found`. Returns -1 and an exception where Python fails to tell. */
+static int
+look_up_all(Vocabulary *self, const Token *tokens, size_t count, uint32_t *found)
 {
-    while (position < size && (unsigned char)text[position] > ' ')
-        position++;
-    return position;
+    for (size_t i = 0; i < count; i++) {
+        found[i] = tokens[i].length == 0 ? NO_KEYWORD : looked_up(self, tokens[i]);
+        if (found[i] == NOT_MET)
+            return -1;
+    }
+    return 0;
 }
 
 /* The number of each token into `found`, of the first `most` alone; a mark is one too, and counts so among the first
@@ -262,35 +308,62 @@ end_of(const char *text, size_t position, size_t size)
 static Py_ssize_t
 read_tokens(Vocabulary *self, const char *text, size_t size, size_t opening, size_t most, uint32_t *found)
 {
-    size_t count = 0;
+    Token tokens[AT_ONCE];
+    size_t count = 0, waiting = 0;
     for (size_t position = 0; position < size && count < most;) {
-        if ((unsigned char)text[position] > ' ') {
-            size_t end = end_of(text, position, size);
-            uint32_t number = looked_up(self, text + position, end - position);
-            if (number == NOT_MET)
-                return -1;
-            found[count++] = number;
-            position = end;
-        }
-        else {
-            if (text[position] == MARK && count < opening)
-                found[count++] = NO_KEYWORD;
+        Token token = {text + position, 0, 0, 0}; /* a mark, if it stays so */
+        while (position < size && (unsigned char)text[position] > ' ')
             position++;
+        token.length = (size_t)(text + position - token.octets);
+        if (token.length == 0 && (text[position++] != MARK || count >= opening))
+            continue;
+        if (token.length > 0) {
+            token.head = number_from(token.octets, token.length);
+            token.hash = hash_of(token.octets, token.length, token.head);
+            FETCH_AHEAD(&self->places[token.hash & (self->place_count - 1)]);
+        }
+        tokens[waiting++] = token;
+        count++;
+        if (waiting == AT_ONCE) {
+            if (look_up_all(self, tokens, waiting, found + count - waiting) < 0)
+                return -1;
+            waiting = 0;
         }
     }
+    if (look_up_all(self, tokens, waiting, found + count - waiting) < 0)
+        return -1;
     return (Py_ssize_t)count;
 }
 
-static PyObject *
-phrase(const Keyword *first, const Keyword *second)
+/* Keywords with a separator behind each of them. */
+static char *
+copied(const Vocabulary *self, uint32_t number, char *end, char separator)
 {
-    char octets[LONGEST_PHRASE];
-    if (first->length > LONGEST_PHRASE / 2 - 1 || second->length > LONGEST_PHRASE / 2 - 1)
-        return PyUnicode_FromFormat("%U %U", first->text, second->text);
-    memcpy(octets, first->octets, (size_t)first->length);
-    octets[first->length] = ' ';
-    memcpy(octets + first->length + 1, second->octets, (size_t)second->length);
-    return PyUnicode_DecodeUTF8(octets, first->length + 1 + second->length, NULL);
+    const Keyword *keyword = &self->keywords[number - FIRST];
+    memcpy(end, self->letters.octets + keyword->start, keyword->length);
+    end += keyword->length;
+    *end++ = separator;
+    return end;
+}
+
+/* So many numbers of keywords as text: a blank behind every other one where they are pairs, else line ends between all. */
+static PyObject *
+joined(const Vocabulary *self, const uint32_t *numbers, size_t count, int are_pairs)
+{
+    if (count == 0)
+        return PyUnicode_FromStringAndSize("", 0);
+    size_t size = count;
+    for (size_t i = 0; i < count; i++)
+        size += self->keywords[numbers[i] - FIRST].length;
+    char *octets = PyMem_Malloc(size);
+    if (octets == NULL)
+        return PyErr_NoMemory();
+    char *end = octets;
+    for (size_t i = 0; i < count; i++)
+        end = copied(self, numbers[i], end, are_pairs && i % 2 == 0 ? ' ' : '\n');
+    PyObject *text = PyUnicode_DecodeUTF8(octets, end - octets - 1, NULL);
+    PyMem_Free(octets);
+    return text;
 }
 
 /* Of the pairs of keywords that stand side by side, each once. */
@@ -310,36 +383,30 @@ phrases_of(const Vocabulary *self, const uint32_t *found, size_t count)
             pairs[different++][1] = found[i];
         }
     }
-    PyObject *phrases = PyTuple_New((Py_ssize_t)different);
-    for (size_t i = 0; phrases != NULL && i < different; i++) {
-        PyObject *text = phrase(&self->keywords[pairs[i][0] - FIRST], &self->keywords[pairs[i][1] - FIRST]);
-        if (text == NULL || PyTuple_SetItem(phrases, (Py_ssize_t)i, text) < 0)
-            Py_CLEAR(phrases);
-    }
-    return phrases;
+    return joined(self, pairs[0], 2 * different, 1);
 }
 
-/* The keywords, each once, the first `most` of them. What was found is overwritten. */
+/* The keywords, each once, the first `most` of them; those that are to be told into `told`. What was found is
+   overwritten. */
 static PyObject *
-words_of(Vocabulary *self, uint32_t *found, size_t count, size_t most)
+words_of(Vocabulary *self, uint32_t *found, size_t count, size_t most, PyObject *told)
 {
     size_t different = 0;
-    self->texts++;
+    self->text_count++;
     for (size_t i = 0; i < count && different < most; i++) {
-        if (found[i] < FIRST || self->seen[found[i] - FIRST] == self->texts)
+        if (found[i] < FIRST)
             continue;
-        self->seen[found[i] - FIRST] = self->texts;
+        Keyword *keyword = &self->keywords[found[i] - FIRST];
+        if (keyword->seen / 2 == self->text_count)
+            continue;
+        keyword->seen = self->text_count * 2 + keyword->seen % 2;
         found[different++] = found[i];
     }
-    /* From here on Python may run another thread, which may read a text with this vocabulary. */
-    PyObject *words = PyTuple_New((Py_ssize_t)different);
-    for (size_t i = 0; words != NULL && i < different; i++) {
-        PyObject *text = self->keywords[found[i] - FIRST].text;
-        Py_INCREF(text);
-        if (PyTuple_SetItem(words, (Py_ssize_t)i, text) < 0)
-            Py_CLEAR(words);
-    }
-    return words;
+    for (size_t i = 0; i < different; i++)
+        if (self->keywords[found[i] - FIRST].seen % 2 == 1
+            && PySet_Add(told, PyList_GetItem(self->texts, (Py_ssize_t)(found[i] - FIRST))) < 0)
+            return NULL;
+    return joined(self, found, different, 0);
 }
 
 static PyObject *
@@ -356,20 +423,20 @@ chosen(Vocabulary *self, PyObject *args)
     /* Between tokens is an octet, and marks count in the opening alone. */
     size_t room = (size_t)size / 2 + 1 + (size_t)opening;
     uint32_t *found = PyMem_Malloc(room * sizeof *found);
-    if (found == NULL)
-        return PyErr_NoMemory();
+    PyObject *told = found == NULL ? NULL : PySet_New(NULL);
     PyObject *result = NULL;
-    Py_ssize_t count = read_tokens(self, text, (size_t)size, (size_t)opening, SIZE_MAX, found);
+    Py_ssize_t count = told == NULL ? -1 : read_tokens(self, text, (size_t)size, (size_t)opening, SIZE_MAX, found);
     if (count >= 0) {
         PyObject *phrases = phrases_of(self, found, (size_t)(count < opening ? count : opening));
-        PyObject *words = phrases == NULL ? NULL : words_of(self, found, (size_t)count, (size_t)most);
+        PyObject *words = phrases == NULL ? NULL : words_of(self, found, (size_t)count, (size_t)most, told);
         if (words != NULL)
-            result = PyTuple_Pack(2, words, phrases);
+            result = PyTuple_Pack(3, words, phrases, told);
         Py_XDECREF(words);
         Py_XDECREF(phrases);
     }
+    Py_XDECREF(told);
     PyMem_Free(found);
-    return result;
+    return result == NULL && !PyErr_Occurred() ? PyErr_NoMemory() : result;
 }
 
 static PyObject *
@@ -386,7 +453,8 @@ first(Vocabulary *self, PyObject *args)
     Py_ssize_t count = read_tokens(self, text, (size_t)size, (size_t)most, (size_t)most, found);
     PyObject *words = count < 0 ? NULL : PyList_New(0);
     for (Py_ssize_t i = 0; words != NULL && i < count; i++)
-        if (found[i] >= FIRST && PyList_Append(words, self->keywords[found[i] - FIRST].text) < 0)
+        if (found[i] >= FIRST
+            && PyList_Append(words, PyList_GetItem(self->texts, (Py_ssize_t)(found[i] - FIRST))) < 0)
             Py_CLEAR(words);
     return words;
 }
@@ -394,11 +462,11 @@ first(Vocabulary *self, PyObject *args)
 static PyObject *
 vocabulary_made(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"keyword_of", "stops", "shortest", "longest", NULL};
-    PyObject *keyword_of, *stops = NULL;
+    static char *names[] = {"keyword_of", "stops", "shortest", "longest", "told", NULL};
+    PyObject *keyword_of, *stops = NULL, *told = NULL;
     Py_ssize_t shortest = 0, longest = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O!nn:Vocabulary", names, &keyword_of, &PyFrozenSet_Type, &stops,
-                                     &shortest, &longest))
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O!nnO!:Vocabulary", names, &keyword_of, &PyFrozenSet_Type,
+                                     &stops, &shortest, &longest, &PyFrozenSet_Type, &told))
         return NULL;
     if (shortest < 0 || longest < 0) {
         PyErr_SetString(PyExc_ValueError, "shortest and longest are no less than 0");
@@ -409,15 +477,18 @@ vocabulary_made(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (self == NULL)
         return NULL;
     Py_INCREF(keyword_of);
-    self->keyword_of = keyword_of;
     Py_XINCREF(stops);
+    Py_XINCREF(told);
+    self->keyword_of = keyword_of;
     self->stops = stops;
+    self->told = told;
     self->shortest = shortest;
     self->longest = longest;
     self->numbers = PyDict_New();
+    self->texts = PyList_New(0);
     self->place_count = FEWEST_PLACES;
     self->places = PyMem_Calloc(self->place_count, sizeof *self->places);
-    if (self->numbers == NULL || self->places == NULL) {
+    if (self->numbers == NULL || self->texts == NULL || self->places == NULL) {
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
@@ -428,15 +499,15 @@ static void
 vocabulary_freed(Vocabulary *self)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
-    for (size_t i = 0; i < self->keyword_count; i++)
-        Py_DECREF(self->keywords[i].text);
     Py_XDECREF(self->keyword_of);
     Py_XDECREF(self->stops);
+    Py_XDECREF(self->told);
     Py_XDECREF(self->numbers);
+    Py_XDECREF(self->texts);
     PyMem_Free(self->places);
-    PyMem_Free(self->octets);
+    PyMem_Free(self->tokens.octets);
+    PyMem_Free(self->letters.octets);
     PyMem_Free(self->keywords);
-    PyMem_Free(self->seen);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from inboxstats.entries import Entry
-from inboxstats.parse.files import SEPARATOR, Row
+from inboxstats.parse.files import Row
+from inboxstats.parse.words import SEPARATOR
 
 SCHEMA_VERSION = 3
 """Raised when a column changes its meaning; parts of another version are made again from the files."""

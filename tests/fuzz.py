@@ -22,11 +22,10 @@ from pathlib import Path
 
 import pyarrow as pa
 from corpora import corpora_folder, unpack
-from uncompiled import uncompiled_parse
+from uncompiled import uncompiled_reader
 
 from inboxstats import workers
-from inboxstats.mail import Message
-from inboxstats.parse import parse
+from inboxstats.parse import Read, read_all
 from inboxstats.parse.files import row_of
 from inboxstats.schema import SCHEMA
 from inboxstats.visible import spelled_out, visible
@@ -121,11 +120,16 @@ def _mutate(data: bytearray, choose: random.Random, others: Sequence[bytes]) -> 
                 data[start + 8 : data.find(b"\n", start)] = choose.choice(CHARSETS)
 
 
+def read(data: bytes) -> Read:
+    """The message as the parser reads it."""
+    return read_all([data])[0]
+
+
 def problem(data: bytes) -> str | None:
     """What is wrong with how a message is read; ``None`` where nothing is."""
     try:
         began = time.process_time()
-        message = parse(data)
+        message = read(data)
         took = time.process_time() - began
         if guarded := [defect for defect in message.defects if "cannot be read: " in defect]:
             return f"an exception inside: {guarded}"
@@ -134,7 +138,7 @@ def problem(data: bytes) -> str | None:
         return traceback.format_exc()
 
 
-def _in_table_or_sight(message: Message) -> str | None:
+def _in_table_or_sight(message: Read) -> str | None:
     row = row_of(message)._asdict()
     columns = [field for field in SCHEMA if field.name in row]
     pa.Table.from_pylist([row], schema=pa.schema(columns)).validate(full=True)
@@ -166,19 +170,19 @@ def _slow(data: bytes, took: float) -> str | None:
         if took <= allowed:
             return None
         began = time.process_time()
-        parse(data)
+        read(data)
         took = min(took, time.process_time() - began)
     return None if took <= allowed else f"{len(data):,} bytes took {took:.1f} s"
 
 
-def _otherwise(data: bytes, message: Message) -> str | None:
+def _otherwise(data: bytes, message: Read) -> str | None:
     """Whether what is compiled reads the message as Python alone does."""
     return None if _by_python_alone()(data) == message else "Python alone reads it otherwise"
 
 
 @cache
-def _by_python_alone() -> Callable[[bytes], Message]:
-    return uncompiled_parse()
+def _by_python_alone() -> Callable[[bytes], Read]:
+    return uncompiled_reader()
 
 
 def problems(numbers: Sequence[int], seed: int, unpacked: Path | None) -> list[str | None]:

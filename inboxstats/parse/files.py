@@ -8,19 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from inboxstats.mail import HeaderLocation, Location, Message
-from inboxstats.parse import Limits, parse_all
+from inboxstats.mail import HeaderLocation, Location
+from inboxstats.parse import Limits, Read, read_all
+from inboxstats.parse.words import SEPARATOR
 
 _DEFAULT_LIMITS = Limits()
-
-SEPARATOR = "\n"
-"""Stands in no keyword, phrase or defect."""
 
 
 class Row(NamedTuple):
     """A parsed message as the message table stores it; `date_offset` is in minutes east of UTC.
 
-    `keywords`, `phrases` and `defects` are joined by SEPARATOR: one text travels in a tenth of the time of its words.
+    `keywords`, `phrases` and `defects` are joined by SEPARATOR, which stands in none of them.
     Of a message whose header alone has arrived, `attachments`, `language`, `keywords` and `phrases` are ``None``, and
     `size` is what the server says of it, if it does.
     """
@@ -57,12 +55,12 @@ AT_ONCE = 1024 * 1024
 def read_rows(locations: Sequence[Location], limits: Limits = _DEFAULT_LIMITS) -> list[Row | Unreadable]:
     """A row or a reason for each location, in order. Raises nothing that a file can cause."""
     rows: list[Row | Unreadable] = []
-    together: list[_Read | Unreadable] = []
+    together: list[_Bytes | Unreadable] = []
     size = 0
     for location in locations:
         found = _read(location, limits)
         together.append(found)
-        size += len(found.data) if isinstance(found, _Read) else 0
+        size += len(found.data) if isinstance(found, _Bytes) else 0
         if size > AT_ONCE:
             rows += _rows(together, limits)
             together.clear()
@@ -70,7 +68,7 @@ def read_rows(locations: Sequence[Location], limits: Limits = _DEFAULT_LIMITS) -
     return rows + _rows(together, limits)
 
 
-class _Read(NamedTuple):
+class _Bytes(NamedTuple):
     """As many of a message's bytes as the parser takes; `size` are all, as far as is known.
 
     header_alone -- nothing else of it has arrived
@@ -81,20 +79,20 @@ class _Read(NamedTuple):
     header_alone: bool = False
 
 
-def _read(location: Location, limits: Limits) -> _Read | Unreadable:
+def _read(location: Location, limits: Limits) -> _Bytes | Unreadable:
     most = limits.message_bytes + 1  # one more than the parser takes, so that it notes what it leaves out
     try:
         if isinstance(location, HeaderLocation):
             return _read_header(location, limits)
         data = location.read(most)
-        return _Read(data, len(data) if len(data) < most else location.size())
+        return _Bytes(data, len(data) if len(data) < most else location.size())
     except OSError as problem:
         return Unreadable(problem.strerror or str(problem))
     except MemoryError:
         return Unreadable("too little memory for it")
 
 
-def _read_header(location: HeaderLocation, limits: Limits) -> _Read | Unreadable:
+def _read_header(location: HeaderLocation, limits: Limits) -> _Bytes | Unreadable:
     """Raises OSError."""
     try:
         data = location.read()
@@ -103,49 +101,49 @@ def _read_header(location: HeaderLocation, limits: Limits) -> _Read | Unreadable
     except zlib.error as problem:
         return Unreadable(f"damaged headers, which the next fetch gets again: {problem}")
     # The size in the body's place: without a Message-ID, two messages of equal headers are told apart by it.
-    return _Read(b"%b%d" % (data, location.message_size or 0), location.message_size, header_alone=True)
+    return _Bytes(b"%b%d" % (data, location.message_size or 0), location.message_size, header_alone=True)
 
 
-def _rows(together: Sequence[_Read | Unreadable], limits: Limits) -> list[Row | Unreadable]:
+def _rows(together: Sequence[_Bytes | Unreadable], limits: Limits) -> list[Row | Unreadable]:
     try:
-        messages = iter(parse_all([found.data for found in together if isinstance(found, _Read)], limits))
+        read = iter(read_all([found.data for found in together if isinstance(found, _Bytes)], limits))
     except MemoryError:
         if len(together) > 1:
             return [row for found in together for row in _rows([found], limits)]
         return [Unreadable("too little memory for it")]
-    return [found if isinstance(found, Unreadable) else _row(found, next(messages)) for found in together]
+    return [found if isinstance(found, Unreadable) else _row(found, next(read)) for found in together]
 
 
-def _row(found: _Read, message: Message) -> Row:
-    row = row_of(message)
+def _row(found: _Bytes, read: Read) -> Row:
+    row = row_of(read)
     if found.header_alone:
         return row._replace(size=found.size, attachments=None, language=None, keywords=None, phrases=None)
     return row if row.size == found.size else row._replace(size=found.size)
 
 
-def row_of(message: Message) -> Row:
+def row_of(read: Read) -> Row:
     """A message as a row."""
-    sender, date = message.sender, message.date
+    sender, date = read.sender, read.date
     offset = date.utcoffset() if date else None
     return Row(
-        size=message.size,
-        fingerprint=message.fingerprint,
+        size=read.size,
+        fingerprint=read.fingerprint,
         sender=sender.addr_spec if sender else None,
         sender_name=(sender.display_name or None) if sender else None,
-        subject=message.subject,
-        message_id=message.message_id,
+        subject=read.subject,
+        message_id=read.message_id,
         date=date,
         date_offset=None if offset is None else int(offset.total_seconds() // 60),
-        received=message.received,
-        is_reply=message.is_reply,
-        list_id=message.list_id,
-        has_list_unsubscribe=message.has_list_unsubscribe,
+        received=read.received,
+        is_reply=read.is_reply,
+        list_id=read.list_id,
+        has_list_unsubscribe=read.has_list_unsubscribe,
         attachments=[
             {"file_name": part.file_name, "media_type": part.media_type, "size": part.size, "inline": part.inline}
-            for part in message.attachments
+            for part in read.attachments
         ],
-        language=message.language,
-        keywords=SEPARATOR.join(message.words),
-        phrases=SEPARATOR.join(message.phrases),
-        defects=SEPARATOR.join(message.defects),
+        language=read.keywords.language,
+        keywords=read.keywords.joined_words,
+        phrases=read.keywords.joined_phrases,
+        defects=SEPARATOR.join(read.defects),
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from hashlib import blake2b
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from inboxstats.mail import Address, Attachment, Message
 from inboxstats.parse import mime
@@ -52,15 +52,43 @@ def parse(data: bytes, limits: mime.Limits = _DEFAULT_LIMITS) -> Message:
 
 def parse_all(mail: Sequence[bytes], limits: mime.Limits = _DEFAULT_LIMITS) -> list[Message]:
     """What `parse` gives for each, in order."""
+    return [read.message() for read in read_all(mail, limits)]
+
+
+class Read(NamedTuple):
+    """What becomes a `Message`, or a row of the table: its keywords and phrases are still joined."""
+
+    size: int
+    fingerprint: str
+    sender: Address | None = None
+    subject: str | None = None
+    message_id: str | None = None
+    date: datetime | None = None
+    received: datetime | None = None
+    is_reply: bool = False
+    list_id: str | None = None
+    has_list_unsubscribe: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    keywords: Keywords = Keywords()
+    defects: tuple[str, ...] = ()
+
+    def message(self) -> Message:
+        """The message that this is."""
+        keywords = self.keywords
+        return Message(*self[:-2], keywords.language, keywords.words, keywords.phrases, self.defects)
+
+
+def read_all(mail: Sequence[bytes], limits: mime.Limits = _DEFAULT_LIMITS) -> list[Read]:
+    """What `parse_all` makes its messages of."""
     defects: list[list[str]] = [[] for _ in mail]
     kept = [_within(data, limits, noted) for data, noted in zip(mail, defects, strict=True)]
     try:
-        return _parsed(kept, [len(data) for data in mail], limits, defects)
+        return _read(kept, [len(data) for data in mail], limits, defects)
     except Exception as error:  # noqa: BLE001 - the border of a hostile message
         if len(mail) > 1:
-            return [parse(data, limits) for data in mail]
+            return [read for data in mail for read in read_all([data], limits)]
         defects[0].append(f"cannot be read: {type(error).__name__}")
-        return [Message(size=len(mail[0]), fingerprint=_digest(kept[0]), defects=tuple(defects[0]))]
+        return [Read(size=len(mail[0]), fingerprint=_digest(kept[0]), defects=tuple(defects[0]))]
 
 
 def _within(data: bytes, limits: mime.Limits, defects: list[str]) -> bytes:
@@ -71,9 +99,7 @@ def _within(data: bytes, limits: mime.Limits, defects: list[str]) -> bytes:
     return data.replace(b"\r", b"\n") if b"\n" not in data and b"\r" in data else data
 
 
-def _parsed(
-    mail: Sequence[bytes], sizes: Sequence[int], limits: mime.Limits, defects: list[list[str]]
-) -> list[Message]:
+def _read(mail: Sequence[bytes], sizes: Sequence[int], limits: mime.Limits, defects: list[list[str]]) -> list[Read]:
     each = partial(_each, defects)
     starts = list(map(start_of_message, mail))
     sections = [
@@ -99,7 +125,7 @@ def _parsed(
     attachments = each("attachments", _NO_ATTACHMENTS, _attachments, mail, leaves)
     return list(
         map(
-            Message,
+            Read,
             sizes,
             map(_fingerprint, fields, mail, starts),
             senders,
@@ -111,9 +137,7 @@ def _parsed(
             list_ids,
             [b"list-unsubscribe" in given for given in fields],
             attachments,
-            [keywords.language for keywords in found],
-            [keywords.words for keywords in found],
-            [keywords.phrases for keywords in found],
+            found,
             map(tuple, defects),
         )
     )
@@ -163,7 +187,7 @@ def _keywords(subjects: list[str], texts: list[str], each: "_Each") -> list[Keyw
 
 def _without_disclaimers(subject: str, text: str, found: Keywords) -> Keywords:
     """The keywords of a message less those of its disclaimers: its words tell which there can be."""
-    marks = disclaimer_marks(found.words, found.language)
+    marks = disclaimer_marks(found.disclaiming, found.language)
     if not marks:
         return found
     shorter = without_disclaimers(text, marks)

@@ -4,7 +4,7 @@ Works on lines, in one pass. Which words of the rest are keywords is for words.p
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from itertools import chain
 
@@ -71,7 +71,7 @@ _DISCLAIMERS_OF = {
     word: tuple(mark for mark, words in _DISCLAIMERS.items() if word in words.split())
     for word in " ".join(_DISCLAIMERS.values()).split()
 }
-_DISCLAIMER_WORDS = frozenset(_DISCLAIMERS_OF)
+DISCLAIMER_WORDS = frozenset(_DISCLAIMERS_OF)
 DISCLAIMER_MARKS = tuple(_DISCLAIMERS)
 """All that a disclaimer is known by."""
 
@@ -164,11 +164,10 @@ def own_text(text: str) -> str:
     return "\n".join(kept)
 
 
-def disclaimer_marks(words: Collection[str], language: str | None) -> Sequence[str]:
-    """What disclaimers a text may have, by its keywords: nearly always none."""
+def disclaimer_marks(words: Iterable[str], language: str | None) -> Sequence[str]:
+    """What disclaimers a text may have, by the DISCLAIMER_WORDS among its keywords: nearly always none."""
     marks = _INFLECTED_DISCLAIMERS.get(language or "", ())
-    telling = _DISCLAIMER_WORDS.intersection(words)
-    return (*marks, *chain.from_iterable(map(_DISCLAIMERS_OF.__getitem__, telling))) if telling else marks
+    return (*marks, *chain.from_iterable(map(_DISCLAIMERS_OF.__getitem__, words))) if words else marks
 
 
 def without_disclaimers(text: str, marks: Iterable[str]) -> str:

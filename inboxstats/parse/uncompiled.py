@@ -22,6 +22,7 @@ class Vocabulary:
     keyword_of -- says which keyword a token is that was not met yet
     stops      -- where given, a token of ASCII letters alone is its own keyword, unless it is one of these, shorter
                   than `shortest` or longer than `longest`, or one letter again and again; others are asked for
+    told       -- keywords of which it is told that they are there
     """
 
     def __init__(
@@ -30,10 +31,12 @@ class Vocabulary:
         stops: frozenset[str] | None = None,
         shortest: int = 0,
         longest: int = 0,
+        told: frozenset[str] = frozenset(),
     ) -> None:
         """Raises ValueError where a length is below 0."""
         if min(shortest, longest) < 0:
             raise ValueError("shortest and longest are no less than 0")
+        self._told = told
         self._known = _Known(keyword_of, stops, shortest, longest)
 
     def __len__(self) -> int:
@@ -43,8 +46,9 @@ class Vocabulary:
         """From now on a token that was not met is no keyword, and is not kept."""
         self._known.is_closed = True
 
-    def chosen(self, marked: bytes, opening: int, most: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The first `most` keywords of a text, each once; and the pairs of those that are side by side in its opening.
+    def chosen(self, marked: bytes, opening: int, most: int) -> tuple[str, str, set[str]]:
+        """The first `most` keywords of a text, each once; the pairs of those that are side by side in its opening, with
+        a blank between the two; and those that are told. A line end parts one from the next.
 
         opening -- how many tokens it is long, up to 256; behind it nothing counts marks
         Raises ValueError.
@@ -57,8 +61,8 @@ class Vocabulary:
         pairs = zip(found, found[1:], strict=False)  # noqa: RUF007 - pairwise() takes a quarter longer
         phrases = dict.fromkeys([f"{one} {other}" for one, other in pairs if one and other])
         found += map(known, rest)
-        words = dict.fromkeys(filter(None, found))
-        return tuple(words)[:most], tuple(phrases)
+        words = list(dict.fromkeys(filter(None, found)))[:most]
+        return "\n".join(words), "\n".join(phrases), set(self._told.intersection(words))
 
     def first(self, marked: bytes, most: int) -> list[str]:
         """The keywords among the first `most` tokens of a text, up to 256, as often as they are there.

@@ -4,12 +4,14 @@ A word is looked up among those that were met; what is below looks at it only wh
 """
 
 import re
+from collections.abc import Set as AbstractSet
 from functools import cache, partial
 from typing import NamedTuple
 
 from inboxstats.parse.core import Vocabulary
 from inboxstats.parse.languages import detect, stop_words, voters
 from inboxstats.parse.marking import marked
+from inboxstats.parse.text import DISCLAIMER_WORDS
 
 SHORTEST_WORD = 3
 LONGEST_WORD = 40
@@ -32,12 +34,30 @@ _REPLY_MARKS = re.compile(
 )
 
 
+SEPARATOR = "\n"
+"""Stands in no keyword and no phrase."""
+
+
 class Keywords(NamedTuple):
-    """As in `mail.Message`."""
+    """As in `mail.Message`, but joined by SEPARATOR: one text travels in a tenth of the time of its words.
+
+    disclaiming -- the keywords that disclaimers are made of
+    """
 
     language: str | None = None
-    words: tuple[str, ...] = ()
-    phrases: tuple[str, ...] = ()
+    joined_words: str = ""
+    joined_phrases: str = ""
+    disclaiming: AbstractSet[str] = frozenset()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Each once, in the order of their first appearance."""
+        return tuple(self.joined_words.split(SEPARATOR)) if self.joined_words else ()
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """Each once, in that order."""
+        return tuple(self.joined_phrases.split(SEPARATOR)) if self.joined_phrases else ()
 
 
 class Tokens(NamedTuple):
@@ -89,12 +109,12 @@ class _Vocabularies:
         self._of: dict[str | None, Vocabulary] = {}
         self._tokens = 0
 
-    def chosen(self, marked: bytes, language: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def chosen(self, marked: bytes, language: str | None) -> tuple[str, str, set[str]]:
         known = self._of.get(language)
         if known is None:
             stops = stop_words(language)
             rule = partial(keyword, stops=stops)
-            known = self._of[language] = Vocabulary(rule, stops, SHORTEST_WORD, LONGEST_WORD)
+            known = self._of[language] = Vocabulary(rule, stops, SHORTEST_WORD, LONGEST_WORD, DISCLAIMER_WORDS)
         before = len(known)
         found = known.chosen(marked, OPENING, MOST_WORDS)
         self._tokens += len(known) - before

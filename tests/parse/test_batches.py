@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inboxstats.mail import Location
-from inboxstats.parse import files, message, parse, parse_all
+from inboxstats.parse import files, message, parse, parse_all, read_all
 from inboxstats.parse.files import Row, Unreadable, read_rows
 from inboxstats.parse.headers import Fields
 
@@ -90,14 +90,14 @@ def test_files_give_rows_in_their_order_however_many_are_read_at_once(
 def test_too_little_memory_for_some_is_told_of_those_that_need_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = parse_all
+    real = read_all
 
     def scarce(mail: list[bytes], *_limits: object) -> object:
         if sum(map(len, mail)) > len(ANN) + 50:
             raise MemoryError
         return real(mail)
 
-    monkeypatch.setattr(files, "parse_all", scarce)
+    monkeypatch.setattr(files, "read_all", scarce)
     for name, data in (("1", ANN), ("2", BEN + b"x" * 100)):
         (tmp_path / name).write_bytes(data)
 

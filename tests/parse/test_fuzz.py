@@ -8,8 +8,7 @@ import fuzz
 import pytest
 from corpora import Corpora, corpora_folder
 
-from inboxstats.mail import Message
-from inboxstats.parse import parse
+from inboxstats.parse import Read, read_all
 
 
 def test_nothing_is_wrong_with_five_thousand_mutated_messages(request: pytest.FixtureRequest, tmp_path: Path) -> None:
@@ -24,29 +23,29 @@ def test_a_message_can_be_made_again_by_seed_and_number() -> None:
     assert len(set(made) & set(fuzz.originals(None))) < 20
 
 
-def raising(_data: bytes) -> Message:
+def raising(_data: bytes) -> Read:
     raise RecursionError("too deep")
 
 
-def slow(data: bytes) -> Message:
+def slow(data: bytes) -> Read:
     end = time.process_time() + 0.6
     while time.process_time() < end:
         pass
-    return parse(data)
+    return read_all([data])[0]
 
 
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
         (raising, "RecursionError: too deep"),
-        (lambda _: Message(1, "f", defects=("Date cannot be read: IndexError",)), "an exception inside: ['Date"),
-        (lambda _: Message(1, "f", subject="\ud800"), "surrogates not allowed"),
-        (lambda _: Message(1, "f", date="today"), "Traceback"),
+        (lambda _: Read(1, "f", defects=("Date cannot be read: IndexError",)), "an exception inside: ['Date"),
+        (lambda _: Read(1, "f", subject="\ud800"), "surrogates not allowed"),
+        (lambda _: Read(1, "f", date="today"), "Traceback"),
         (slow, "1 bytes took 0.6 s"),
     ],
 )
 def test_what_is_wrong_is_told(fault: Any, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fuzz, "parse", fault)
+    monkeypatch.setattr(fuzz, "read", fault)
     found = fuzz.problem(b"x")
     assert found is not None
     assert told in found

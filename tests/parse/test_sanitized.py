@@ -41,7 +41,10 @@ for number in range(3_000):
     translated(text)
     lines = core.Lines("aé", "Z/", ("a\\x01", "Z")).read(text)
     core.Fields((b"a", b"z")).read(text.replace("/", ":").encode(errors="ignore"))
-    vocabulary = core.Vocabulary(lambda token: token[: choose.randrange(50)] * choose.choice((0, 1, 1, 100)))
+    vocabulary = core.Vocabulary(
+        lambda token: token[: choose.randrange(50)] * choose.choice((0, 1, 1, 100)),
+        *(frozenset({"aa", "Za"}), 1, choose.randrange(9), frozenset({"a", "aZ", "éa"}))[: choose.choice((0, 4))],
+    )
     marked = text.encode(errors="ignore") * choose.choice((1, 1, 300))
     vocabulary.chosen(marked, choose.randrange(257), choose.randrange(300))
     vocabulary.first(marked, choose.randrange(257))
