@@ -10,7 +10,7 @@ from datetime import date
 from typing import Protocol
 
 from inboxstats.abreast import Stop
-from inboxstats.archive import Archive, Owner
+from inboxstats.archive import Archive, MailboxFolder, Owner
 from inboxstats.choosing import chosen, is_all, without_copies
 from inboxstats.download import Downloaded, Failure, Pool, Wanted
 from inboxstats.errors import (
@@ -123,18 +123,22 @@ def fetch(
         _begin(source, wait)
         if not dry_run:
             archive.admit(account, owner)
-        began = time.monotonic()
-        there = _mailboxes(source, wait, expected=mailboxes[0] if len(mailboxes) == 1 else None)
-        round_trip = time.monotonic() - began
-        names = chosen(there, mailboxes)
-        plan = Plan()
-        if not dry_run:
-            plan.warnings += _sweep_gone(archive, account, there)
-        if any(map(is_all, names)) and source.has_labels():
-            names = without_copies(names)
+        before = archive.mailboxes(account) if account in archive.accounts() else []
         connections = [source, *(source.sibling() for _ in range(threads - 1))]
         with Pool(connections, progress=watcher.stored, budget=budget) as pool:
             stop.wakes(pool.stop)
+            # A first download needs all of them, most likely; no other run costs a login that may be in vain.
+            if not (before or dry_run or since) and source.login_seconds is not None:
+                pool.dial(round_trip=source.login_seconds)
+            began = time.monotonic()
+            there = _mailboxes(source, wait, expected=mailboxes[0] if len(mailboxes) == 1 else None)
+            round_trip = time.monotonic() - began
+            names = chosen(there, mailboxes)
+            plan = Plan()
+            if not dry_run:
+                plan.warnings += _sweep_gone(before, there)
+            if any(map(is_all, names)) and source.has_labels():
+                names = without_copies(names)
             statuses = Statuses(source, names, round_trip=round_trip)
             for mailbox in names:
                 stop.check()
@@ -215,14 +219,14 @@ def _mailboxes(source: Server, wait: Callable[[float], None], *, expected: str |
     return list(source.mailboxes())
 
 
-def _sweep_gone(archive: Archive, account: str, there: Iterable[Mailbox]) -> list[tuple[str, str]]:
+def _sweep_gone(folders: Iterable[MailboxFolder], there: Iterable[Mailbox]) -> list[tuple[str, str]]:
     """Make good what a dead run left in mailboxes that the server has no longer: no run comes to them again.
 
     Returns of which of them the user should know something, as in `Fetched.warnings`.
     """
     names = {mailbox.name for mailbox in there}
     warnings = []
-    for folder in archive.mailboxes(account) if account in archive.accounts() else ():
+    for folder in folders:
         if folder.mailbox.name not in names:
             lost = folder.headers.discard(folder.sweep())
             if lost:

@@ -4,8 +4,9 @@ Downloading waits for the network, so threads do it: one connection each, as SEL
 queue is shared, so that a slow connection holds nobody up; several chunks are under way on a connection, so that the
 server never waits.
 
-pool.py begins and ends the threads; worker.py is the life of one; admission.py decides when it may connect; run.py is
-what they share: what to ask for next (agenda.py, from the queues of chunks.py) and what came of it (records.py).
+pool.py begins and ends the threads; worker.py is the life of one; admission.py decides when it may connect, calls.py
+whether there is work for it; run.py is what they share: what to ask for next (agenda.py, from the queues of chunks.py)
+and what came of it (records.py).
 """
 
 from inboxstats.download.pool import Pool, download

@@ -30,6 +30,11 @@ class Admission:
         """Whether more connections are held than the server bears now. Under the lock."""
         return len(self._held) > self._run.pace.allowed
 
+    def connecting(self) -> frozenset[Connection]:
+        """Those that are being made."""
+        with self._run.lock:
+            return frozenset(self._held - self._connected)
+
     def hold(self, connection: Connection) -> None:
         """It is there, for the caller made it."""
         with self._run.lock:
@@ -109,6 +114,8 @@ class Admission:
         """What to do about a connection that cannot be made. False where the thread is to end."""
         run = self._run
         with run.lock:
+            if run.stopped or run.is_over:
+                return False
             self._connected.discard(connection)
             alone = not self._connected
             is_parked = not alone and (attempt > 0 or isinstance(problem, ThrottledError))

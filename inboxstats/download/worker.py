@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from inboxstats.download.admission import Admission
+from inboxstats.download.calls import Calls
 from inboxstats.download.chunks import Chunk, halves
 from inboxstats.download.records import Connection
 from inboxstats.download.run import Run
@@ -16,7 +17,7 @@ from inboxstats.errors import (
     StorageError,
     ThrottledError,
 )
-from inboxstats.mail import Content, Mailbox, MessageKey, Part
+from inboxstats.mail import Content, MessageKey, Part
 from inboxstats.turns import Turn, queued
 
 UNDER_WAY, UNDER_WAY_BYTES = 12, 2_000_000
@@ -47,21 +48,29 @@ class Worker:
         self._under_way: deque[Chunk] = deque()
         run.asked.append(self._under_way)
 
-    def serve(self, expected: Mailbox | None) -> None:
-        """Until there is nothing more to do. The mailbox that is expected is opened before there is work."""
+    def serve(self, calls: Calls) -> None:
+        """Until there is nothing more to do. Logs in before it is called, opens the mailbox before there is work."""
+        connection = self._connection
         try:
-            is_connected = self._admission.connect(self._connection)
-            if is_connected and self._run.queue is None and expected is not None:
+            is_connected = self._admission.connect(connection)
+            if is_connected and not calls.is_called(connection):
+                self._log_out()
+                is_connected = calls.is_called_at_last(connection) and self._admission.connect(connection)
+            if is_connected and self._run.queue is None and calls.mailbox is not None:
                 with contextlib.suppress(NetworkError):  # what is wrong is seen again, once there is work
-                    self._connection.prepare(expected)
+                    connection.prepare(calls.mailbox)
             while is_connected and self._step():
-                is_connected = not self._run.stopped if self._under_way else self._admission.connect(self._connection)
+                is_connected = not self._run.stopped if self._under_way else self._admission.connect(connection)
         except BaseException as bug:  # noqa: BLE001 -- the border of the thread: the calling thread raises it again
             self._run.stop(bug=bug)
         finally:
             self._all_done()
-            self._admission.leave(self._connection)
-            self._connection.close()
+            self._log_out()
+
+    def _log_out(self) -> None:
+        """Another may take its place."""
+        self._admission.leave(self._connection)
+        self._connection.close()
 
     def _step(self) -> bool:
         """Store what the oldest chunk under way brings, with others asked for behind it. False when all is done."""

@@ -59,10 +59,15 @@ class ImapSource:
         return f"ImapSource({self._connection.server})"
 
     def sibling(self) -> "ImapSource":
-        """Another connection with the same login. It knows the mailboxes by the names that this one gave them."""
+        """Another connection with the same login. It knows the mailboxes by the names that this one gives them."""
         other = ImapSource(self._connection.server, self._connection.credential, self._bandwidth)
-        other._raw_names = dict(self._raw_names)
+        other._raw_names = self._raw_names
         return other
+
+    @property
+    def login_seconds(self) -> float | None:
+        """How long the server took to let us in, a round trip at least; ``None`` where that is not known."""
+        return self._connection.login_seconds
 
     def connect(self) -> None:
         """Log in, unless that is done. Raises NetworkError, CredentialsError; TLSError before a secret is sent."""
@@ -95,7 +100,7 @@ class ImapSource:
             told = None if asked is None else self._told(client, asked)
             self._told_ahead = {expected: told} if expected and told else {}
         found = []
-        self._raw_names = {}
+        self._raw_names.clear()  # siblings have the same
         seen: set[bytes] = set()  # some servers list a mailbox twice, as two namespaces hold it
         # Those first that are written as they should be: no broken name takes the name of one of them.
         for attributes, delimiter, as_read in sorted(rows, key=lambda row: not _is_canonical(_as_sent(row[2]))):

@@ -8,6 +8,7 @@ import imaplib
 import re
 import socket
 import ssl
+import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from functools import partial
@@ -81,6 +82,8 @@ class Connection:
         """What was said last to log in."""
         self._client: IMAPClient | None = None
         self._socket: socket.socket | None = None  # of the connection that is there or being opened
+        self.login_seconds: float | None = None
+        """How long the server took to let us in last: a round trip at least."""
         self.failures = 0
         """Rises with each conversation that failed: what was selected before is not any more."""
 
@@ -133,7 +136,9 @@ class Connection:
             client = self._channel(verify=True)
         try:
             if client._imap.state == "NONAUTH":  # noqa: SLF001 -- else the greeting was PREAUTH
+                began = time.monotonic()
                 self._login(client)
+                self.login_seconds = time.monotonic() - began
             self._introduce(client)
         except BaseException:
             _hang_up(client)
