@@ -59,7 +59,12 @@ class Server(Connection, Sampled, Protocol):
     def statuses(self, mailboxes: Sequence[Mailbox]) -> Mapping[str, MailboxState]: ...
     def status(self, mailbox: Mailbox) -> MailboxState: ...
     def snapshot(
-        self, mailbox: Mailbox, known: Snapshot | None = None, *, early: Callable[[Listing], None] = ...
+        self,
+        mailbox: Mailbox,
+        known: Snapshot | None = None,
+        *,
+        early: Callable[[Listing], None] = ...,
+        expected: int | None = None,
     ) -> Snapshot: ...
     def are_the_same(self, mailbox: Mailbox, sample: Listing) -> bool: ...
     def still_there(self, mailbox: Mailbox, keys: Collection[MessageKey]) -> Collection[MessageKey]: ...
@@ -142,6 +147,7 @@ def planned(
                 since=since,
                 dry_run=dry_run,
                 early=early,
+                is_again=attempt > 0,
                 pool=pool,
             )
         except (ServerRefusalError, UnreadableAnswerError) as problem:
@@ -179,6 +185,7 @@ def _plan_mailbox(
     since: date | None,
     dry_run: bool,
     early: bool,
+    is_again: bool,
     pool: Pool,
 ) -> None:
     """Find out what is missing of a mailbox; keep its listing.
@@ -207,7 +214,13 @@ def _plan_mailbox(
             if early and not (before or known or stored or dry_run or since):
                 pool.offer(Wanted(folder, some))
 
-        found = source.snapshot(folder.mailbox, Snapshot(before, known) if before else None, early=offer)
+        found = source.snapshot(
+            folder.mailbox,
+            Snapshot(before, known) if before else None,
+            early=offer,
+            # A server that drops the connection may not bear to be asked before it has answered.
+            expected=None if before or is_again else state.messages,
+        )
         kept = len(known) - len(known.without(stored.uids(known.uidvalidity)))
         if kept and not found.listing:
             plan.emptied.append((name, kept))

@@ -24,7 +24,7 @@ from inboxstats.sources.imap import changes, listing, states
 from inboxstats.sources.imap.connection import Connection, Security, Server
 from inboxstats.sources.imap.login import Credential
 from inboxstats.sources.imap.names import LABELS, decoded
-from inboxstats.sources.imap.opened import Selected
+from inboxstats.sources.imap.opened import Command, Selected
 from inboxstats.sources.imap.pipeline import Pipeline
 from inboxstats.sources.imap.sizes import Extent, measured
 
@@ -186,14 +186,16 @@ class ImapSource:
         known: Snapshot | None = None,
         *,
         early: Callable[[Listing], None] = lambda _: None,
+        expected: int | None = None,
     ) -> Snapshot:
         """The listing and its state. Where `known` is an earlier one, only what has changed is asked for, if it can be.
 
-        While all is listed, `early` is given messages as they come, some at a time, maybe twice. Raises NetworkError.
+        While all is listed, `early` is given messages as they come, some at a time, maybe twice. Where `expected`
+        tells how many there are, that may save a round trip. Raises NetworkError.
         """
         opened = partial(self._opened, mailbox)
         found = changes.changed(opened, known) if known else None
-        return found or listing.whole(opened, early)
+        return found or listing.whole(opened, early, expected=expected)
 
     def are_the_same(self, mailbox: Mailbox, sample: Listing) -> bool:
         """Whether these messages have the size and the internal date that they had. Raises NetworkError."""
@@ -221,12 +223,20 @@ class ImapSource:
 
     @contextlib.contextmanager
     def _opened(
-        self, mailbox: Mailbox, *, again: bool = False, expected_bytes: int = 0
+        self,
+        mailbox: Mailbox,
+        *,
+        again: bool = False,
+        ahead: Callable[[IMAPClient], Command] | None = None,
+        expected_bytes: int = 0,
     ) -> Iterator[tuple[IMAPClient, Selected]]:
         with self._connection.conversation(f"list {mailbox.name!r}", expected_bytes=expected_bytes) as client:
             self._enable(client)
             if again:
                 self._selected = None
+            if ahead is not None:
+                imap = client._imap  # noqa: SLF001 -- the Channel
+                imap.follow(partial(imap.send_ahead, *ahead(client)))
             yield client, self._examine(client, mailbox)
 
     def _enable(self, client: IMAPClient) -> None:

@@ -62,20 +62,33 @@ class Channel(imaplib.IMAP4):
 
     def send_ahead(self, *command: str) -> None:
         """Send a command already now: imaplib waits for its answer when it is told to send the same one, next."""
-        self._sent_ahead = (command, self._command(*command))
+        # imaplib would refuse what is for an open mailbox alone, behind an EXAMINE that is not answered yet.
+        state, self.state = self.state, "SELECTED"
+        try:
+            self._sent_ahead = (command, self._command(*command))
+        finally:
+            self.state = state
+
+    def forget_ahead(self) -> None:
+        """What was sent ahead was in vain: its answer, which may be long, must not be taken for that to another one."""
+        ahead, self._sent_ahead = self._sent_ahead, None
+        if ahead:
+            while self.tagged_commands[ahead[1]] is None:
+                self._get_response()
+                self._check_bye()
+                self.untagged_responses.clear()
+            del self.tagged_commands[ahead[1]]
+            self.untagged_responses.clear()
 
     def follow(self, send: Callable[[], None]) -> None:
         """Have `send` called right behind the next command, a round trip before that one is answered."""
         self._follow = send
 
     def _command(self, name: str, *args: Any) -> Any:
-        ahead, self._sent_ahead = self._sent_ahead, None
-        if ahead and ahead[0] == (name, *args):
-            tag = ahead[1]
+        if self._sent_ahead and self._sent_ahead[0] == (name, *args):
+            tag, self._sent_ahead = self._sent_ahead[1], None
         else:
-            if ahead:  # it was in vain: what it is answered with must not be taken for the answer to this one
-                self._get_tagged_response(ahead[1])
-                self.untagged_responses.clear()
+            self.forget_ahead()
             tag = super()._command(name, *args)  # type: ignore[misc]  # imaplib has it, typeshed has not
         send, self._follow = self._follow, None
         if send is not None:

@@ -15,7 +15,7 @@ from inboxstats.archive.listing import LARGEST_UID, Listing
 from inboxstats.errors import MailboxRefusedError, ServerRefusalError, UnreadableAnswerError
 from inboxstats.sources.imap.changes import changes
 from inboxstats.sources.imap.facts import ALL, WANTED, Facts, all_items, fetched, listed
-from inboxstats.sources.imap.opened import AT_ONCE, BYTES_A_MESSAGE, SEARCHED_AT_ONCE, Opened, some_of
+from inboxstats.sources.imap.opened import AT_ONCE, BYTES_A_MESSAGE, SEARCHED_AT_ONCE, Command, Opened, some_of
 from inboxstats.sources.imap.pipeline import sequence_set
 from inboxstats.sources.imap.responses import searched
 
@@ -26,19 +26,28 @@ LISTING_TRIES = 3
 """How often a listing begins anew because the mailbox is renumbered meanwhile."""
 
 
-def whole(opened: Opened, early: Callable[[Listing], None] = lambda _: None) -> Snapshot:
-    """Every message. `early` is given messages as they come, some at a time, maybe twice. Raises NetworkError."""
+def whole(
+    opened: Opened, early: Callable[[Listing], None] = lambda _: None, *, expected: int | None = None
+) -> Snapshot:
+    """Every message. `early` is given messages as they come, some at a time, maybe twice. Raises NetworkError.
+
+    `expected` is how many there are, as far as that is known: where a window holds them, they are asked for before the
+    server has opened the mailbox.
+    """
+    is_ahead = expected is not None and 0 < expected <= AT_ONCE
     for _ in range(LISTING_TRIES):
-        found = _by_windows(opened, early)
+        found = _by_windows(opened, early, is_ahead=is_ahead)
         if found is not None:
             return found
     raise ServerRefusalError("The mailbox is renumbered again and again while it is listed. Run again later.")
 
 
-def _by_windows(opened: Opened, early: Callable[[Listing], None]) -> Snapshot | None:
+def _by_windows(opened: Opened, early: Callable[[Listing], None], *, is_ahead: bool) -> Snapshot | None:
     """All messages, ``None`` where the mailbox was renumbered meanwhile."""
-    with opened(again=True) as (client, selected):
+    with opened(again=True, ahead=_first_command if is_ahead else None) as (client, selected):
         found = Listing(selected.uidvalidity)
+        if is_ahead and not 0 < selected.exists <= AT_ONCE:
+            client._imap.forget_ahead()  # noqa: SLF001 -- the Channel
         windows = _windows(client, selected.exists)
     for window in windows:
         rows = _described(opened, window, lambda some: early(_listing(selected.uidvalidity, some)))
@@ -70,6 +79,15 @@ class _Window:
         return self.first <= uid <= (self.last or LARGEST_UID)
 
 
+def _command(client: IMAPClient, window: _Window, items: Sequence[str]) -> Command:
+    return ("UID", "FETCH", str(window), listed(all_items(client) if items is ALL else items))
+
+
+def _first_command(client: IMAPClient) -> Command:
+    """By which a mailbox is listed that one window holds."""
+    return _command(client, _Window(1, None, None), WANTED[0])
+
+
 def _windows(client: IMAPClient, exists: int) -> list[_Window]:
     """The whole mailbox in windows of AT_ONCE messages. The UIDs at their ends are asked for, many at a time."""
     if exists <= AT_ONCE:
@@ -94,8 +112,7 @@ def _described(opened: Opened, window: _Window, early: Callable[[Mapping[int, Fa
     for items in WANTED:
         try:
             with opened(expected_bytes=AT_ONCE * BYTES_A_MESSAGE) as (client, _):
-                asked = all_items(client) if items is ALL else items
-                for facts in fetched(client, "UID", "FETCH", str(window), listed(asked)):
+                for facts in fetched(client, *_command(client, window, items)):
                     if facts.uid in window:
                         some[facts.uid] = rows[facts.uid] = facts.after(rows.get(facts.uid))
                     if len(rows) > 2 * AT_ONCE:

@@ -1,6 +1,6 @@
 """A mailbox that is open, for those who list it: no line over 64 KB goes either way, where Dovecot stops."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -37,11 +37,19 @@ class Selected:
         return MailboxState(self.uidvalidity or None, self.uidnext, len(listing), self.highestmodseq)
 
 
+Command = tuple[str, ...]
+"""Its name and its arguments, as imaplib takes them."""
+
+
 class Opened(Protocol):
-    """A conversation with the mailbox open; `again` opens it anew, so that EXISTS is what it has now."""
+    """A conversation with the mailbox open; `again` opens it anew, so that EXISTS is what it has now.
+
+    `ahead` is the command that is sent behind EXAMINE before that one is answered. It must be the next that is given,
+    or else `Channel.forget_ahead`.
+    """
 
     def __call__(
-        self, *, again: bool = False, expected_bytes: int = 0
+        self, *, again: bool = False, ahead: Callable[[IMAPClient], Command] | None = None, expected_bytes: int = 0
     ) -> AbstractContextManager[tuple[IMAPClient, Selected]]: ...
 
 
