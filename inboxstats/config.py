@@ -2,16 +2,20 @@
 
 import re
 import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 import platformdirs
+from annotated_types import Interval, MinLen
 
-from inboxstats import toml
 from inboxstats.bandwidth import bytes_per_second
 from inboxstats.errors import UsageError, storage_error
+
+if TYPE_CHECKING:  # see _STRICTNESS
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema, ErrorDetails
 
 Format = Literal["html", "json", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -68,47 +72,95 @@ def known_address(text: str) -> str:
     raise ValueError(f"{text!r} is no address; write one like me@example.org")
 
 
+def without_nul(text: str) -> str:
+    """The text itself, if no NUL is in it, which no system takes in a path or a command. Raises ValueError."""
+    if "\0" in text:
+        raise ValueError("no NUL can stand here")
+    return text
+
+
+def at_home(path: Path) -> Path:
+    """The path, whose ``~`` is the home folder. Raises ValueError."""
+    without_nul(str(path))
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("nobody knows the home folder that ~ means here; write it out") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What pydantic keeps of a value: what `check` gives for it."""
+
+    check: Callable[[Any], Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+
+class _AsWritten:
+    """No number of a text or a truth, no truth of a number."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+        return cast("CoreSchema", {**handler(source), "strict": True})
+
+
+Text = Annotated[str, Known(without_nul)]
+Named = Annotated[str, MinLen(1), Known(without_nul)]
+UserPath = Annotated[Path, Known(at_home)]
+Names = tuple[Text, ...]
+Whole = Annotated[int, _AsWritten()]
+Truth = Annotated[bool, _AsWritten()]
+Port = Annotated[Whole, Interval(ge=1, le=65535)]
 Security = Literal["tls", "starttls", "none"]
-SECURITIES: tuple[Security, ...] = get_args(Security)
+
+_ALIASES = {"sender": "from"}  # a word of Python's
+# For pydantic, which is imported where there is a file: it takes as long as all else of a command's start.
+_STRICTNESS = {"extra": "forbid", "alias_generator": lambda name: _ALIASES.get(name, name)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """`[accounts.NAME]`: a mailbox's owner on a server."""
 
-    host: str
-    user: str
+    __pydantic_config__ = _STRICTNESS
+    host: Named
+    user: Named
     security: Security = "tls"
-    port: int | None = None
-    tls_fingerprint: str | None = None
+    port: Port | None = None
+    tls_fingerprint: Annotated[Text, Known(known_fingerprint)] | None = None
     auth: Literal["password", "oauth"] = "password"
     sign_in: Literal["google", "microsoft"] | None = None
-    client_id: str | None = None
-    tenant: str = "common"
-    authority: str = "https://login.microsoftonline.com"
-    password_command: tuple[str, ...] = ()
-    mailboxes: tuple[str, ...] = ("INBOX",)
-    threads: int | None = None
-    daily_megabytes: int | None = None  # 0 is any amount
+    client_id: Named | None = None
+    tenant: Annotated[Text, Known(known_tenant)] = "common"
+    authority: Annotated[Text, Known(known_authority)] = "https://login.microsoftonline.com"
+    password_command: Names = ()
+    mailboxes: Annotated[Names, MinLen(1)] = ("INBOX",)
+    threads: Annotated[Whole, Interval(ge=1, le=64)] | None = None
+    daily_megabytes: Annotated[Whole, Interval(ge=0, le=1_000_000)] | None = None  # 0 is any amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSettings:
     """`[report]`: where reports go. `keep` is how many the nightly run leaves."""
 
-    out: Path | None = None
+    __pydantic_config__ = _STRICTNESS
+    out: UserPath | None = None
     formats: tuple[Format, ...] = ("html",)
-    keep: int | None = None
+    keep: Annotated[Whole, Interval(ge=1)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParseSettings:
     """`[parse]`: how much of a message is read, see `parse.Limits`. Sizes are in bytes."""
 
-    message_bytes: int | None = None
-    header_bytes: int | None = None
-    depth: int | None = None
-    parts: int | None = None
+    __pydantic_config__ = _STRICTNESS
+    message_bytes: Annotated[Whole, Interval(ge=1024, le=1024**3)] | None = None
+    header_bytes: Annotated[Whole, Interval(ge=1024, le=16 * 1024**2)] | None = None
+    depth: Annotated[Whole, Interval(ge=1, le=500)] | None = None
+    parts: Annotated[Whole, Interval(ge=1, le=100_000)] | None = None
 
     def given(self) -> dict[str, int]:
         """The limits that the file says, by their name."""
@@ -119,93 +171,37 @@ class ParseSettings:
 class DigestSettings:
     """`[digest]`: who gets the nightly mail, by which server, and whether its counts are pushed (apprise)."""
 
-    to: str | None = None
-    sender: str | None = None  # `from`, a word of Python's, in the file
-    smtp_host: str | None = None
-    smtp_port: int | None = None
+    __pydantic_config__ = _STRICTNESS
+    to: Annotated[Text, Known(known_address)] | None = None
+    sender: Annotated[Text, Known(known_address)] | None = None
+    smtp_host: Named | None = None
+    smtp_port: Port | None = None
     smtp_security: Security = "tls"
-    smtp_user: str | None = None
-    smtp_password_command: tuple[str, ...] = ()
-    notify: bool = False
-    notify_command: tuple[str, ...] = ()
-    quiet_when_nothing: bool = False
+    smtp_user: Named | None = None
+    smtp_password_command: Names = ()
+    notify: Truth = False
+    notify_command: Names = ()
+    quiet_when_nothing: Truth = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole file. ``None`` is not said there."""
 
-    archive: Path | None = None
-    timezone: str | None = None
-    identity: tuple[str, ...] = ()
-    bandwidth: str | None = None
-    accounts: dict[str, Account] = field(default_factory=dict)
+    __pydantic_config__ = _STRICTNESS
+    archive: UserPath | None = None
+    timezone: Annotated[Text, Known(known_zone)] | None = None
+    identity: Names = ()
+    bandwidth: Annotated[Text, Known(known_bandwidth)] | None = None
+    accounts: dict[Text, Account] = field(default_factory=dict)
     report: ReportSettings = ReportSettings()
     parse: ParseSettings = ParseSettings()
     digest: DigestSettings | None = None
 
 
-_NAMES = toml.several(toml.text())
-_FIELDS = {"from": "sender"}
-"""Names in the file that are others here."""
-
-_ACCOUNT = {
-    "host": toml.text(least=1),
-    "user": toml.text(least=1),
-    "security": toml.one_of(SECURITIES),
-    "port": toml.whole(1, 65535),
-    "tls_fingerprint": toml.known(known_fingerprint),
-    "auth": toml.one_of(("password", "oauth")),
-    "sign_in": toml.one_of(("google", "microsoft")),
-    "client_id": toml.text(least=1),
-    "tenant": toml.known(known_tenant),
-    "authority": toml.known(known_authority),
-    "password_command": _NAMES,
-    "mailboxes": toml.several(toml.text(), least=1),
-    "threads": toml.whole(1, 64),
-    "daily_megabytes": toml.whole(0, 1_000_000),
-}
-
-_REPORT = {"out": toml.path, "formats": toml.several(toml.one_of(FORMATS)), "keep": toml.whole(1)}
-
-_PARSE = {
-    "message_bytes": toml.whole(1024, 1024**3),
-    "header_bytes": toml.whole(1024, 16 * 1024**2),
-    "depth": toml.whole(1, 500),
-    "parts": toml.whole(1, 100_000),
-}
-
-_DIGEST = {
-    "to": toml.known(known_address),
-    "from": toml.known(known_address),
-    "smtp_host": toml.text(least=1),
-    "smtp_port": toml.whole(1, 65535),
-    "smtp_security": toml.one_of(SECURITIES),
-    "smtp_user": toml.text(least=1),
-    "smtp_password_command": _NAMES,
-    "notify": toml.truth,
-    "notify_command": _NAMES,
-    "quiet_when_nothing": toml.truth,
-}
-
-_CONFIG = {
-    "archive": toml.path,
-    "timezone": toml.known(known_zone),
-    "identity": _NAMES,
-    "bandwidth": toml.known(known_bandwidth),
-    "accounts": toml.tables(toml.table(Account, _ACCOUNT, needed=("host", "user"))),
-    "report": toml.table(ReportSettings, _REPORT),
-    "parse": toml.table(ParseSettings, _PARSE),
-    "digest": toml.table(DigestSettings, _DIGEST, fields=_FIELDS),
-}
-
-_checked = toml.table(Config, _CONFIG)
-
-
 def as_toml(section: Any) -> dict[str, Any]:
     """What a section says, by the file's names: lists for tuples, texts for paths, dicts for sections, or ``None``."""
-    names = {ours: theirs for theirs, ours in _FIELDS.items()}
-    return {names.get(each.name, each.name): _plain(getattr(section, each.name)) for each in fields(section)}
+    return {_ALIASES.get(each.name, each.name): _plain(getattr(section, each.name)) for each in fields(section)}
 
 
 def _plain(value: Any) -> Any:
@@ -253,14 +249,62 @@ def text_of(path: Path) -> str:
 def parsed(text: str, path: Path) -> Config:
     """The configuration that a text says; `path` is for the sentences. Raises UsageError as `read` does."""
     try:
-        configuration: Config = _checked(tomllib.loads(text))
-        return configuration
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise UsageError(f"{path}: no valid TOML: {problem}.") from problem
-    except toml.Mistakes as mistakes:
-        lines = [(line_of(text, list(each.keys)), each.said(".".join(each.keys))) for each in mistakes.found]
-        told = [f"{path}, line {line}: {said}" for line, said in sorted(lines, key=itemgetter(0))]
-        raise UsageError("\n".join(told)) from None
+    if not values:
+        return Config()
+
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(Config).validate_python(values)
+    except ValidationError as problem:
+        errors = sorted(problem.errors(), key=lambda error: line_of(text, _keys(error)))
+        raise UsageError("\n".join(_sentence(path, text, error) for error in errors)) from None
+
+
+def _sentence(path: Path, text: str, error: "ErrorDetails") -> str:
+    keys = _keys(error)
+    place = f"{path}, line {line_of(text, keys)}: "
+    key = ".".join(keys)
+    match error["type"]:
+        case "unexpected_keyword_argument":
+            return f"{place}{_unknown(keys, key)}"
+        case "missing":
+            return f"{place}{key} is missing. Add it."
+        case "tuple_type":
+            return f'{place}{key}: write a list, as in ["one", "two"].'
+        case "path_type":
+            return f"{place}{key}: Input should be a valid string."
+        case "dataclass_type" | "dict_type":
+            return f"{place}{key}: write a table, as in [{key}]."
+        case _:
+            return f"{place}{key}: {error['msg'].removeprefix('Value error, ')}."
+
+
+def _unknown(keys: list[str], key: str) -> str:
+    from difflib import get_close_matches
+
+    if "password" in keys[-1]:
+        return f"{key}: a password never stands in this file. Use password_command, or a keyring."
+    if keys[-1] in ("client_secret", "refresh_token", "access_token"):
+        return f"{key}: no secret stands in this file. Run `inboxstats account login`, which keeps it."
+    known = _known_keys(keys[:-1])
+    close = get_close_matches(keys[-1], known, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"Known here: {', '.join(known)}."
+    return f"unknown key {key!r}. {hint}"
+
+
+def _keys(error: "ErrorDetails") -> list[str]:
+    keys = [part for part in error["loc"] if isinstance(part, str)]
+    return keys[:-2] if keys[-1] == "[key]" else keys  # a name that is no name
+
+
+def _known_keys(section: list[str]) -> list[str]:
+    sections: Mapping[str, Any] = {"report": ReportSettings, "parse": ParseSettings, "digest": DigestSettings}
+    named = Account if section[:1] == ["accounts"] else sections[section[0]] if section else Config
+    return [_ALIASES.get(each.name, each.name) for each in fields(named)]
 
 
 def line_of(text: str, keys: list[str]) -> int:

@@ -197,9 +197,9 @@ def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
             "Use password_command, or a keyring.",
         ),
         ("[reports]\nout = 'x'\n", "FILE, line 1: unknown key 'reports'. Did you mean 'report'?"),
-        ("report = 3\n", "FILE, line 1: report: Input should be a table."),
-        ("[accounts]\na = 'h'\n", "FILE, line 2: accounts.a: Input should be a table."),
-        ("[[accounts]]\nhost = 'h'\n", "FILE, line 1: accounts: Input should be a table."),
+        ("report = 3\n", "FILE, line 1: report: write a table, as in [report]."),
+        ("[accounts]\na = 'h'\n", "FILE, line 2: accounts.a: write a table, as in [accounts.a]."),
+        ("[[accounts]]\nhost = 'h'\n", "FILE, line 1: accounts: write a table, as in [accounts]."),
         ("identity = 'me@example.org'\n", 'FILE, line 1: identity: write a list, as in ["one", "two"].'),
         ("identity = ['me', 1]\n", "FILE, line 1: identity: Input should be a valid string."),
         ("archive = 1\n", "FILE, line 1: archive: Input should be a valid string."),
@@ -213,7 +213,7 @@ def test_an_account_needs_host_and_user_alone(tmp_path: Path) -> None:
         ),
         (
             "[accounts.a]\nhost = 'h'\nuser = 'u'\nmailboxes = []\n",
-            "FILE, line 4: accounts.a.mailboxes: write 1 at least.",
+            "FILE, line 4: accounts.a.mailboxes: Tuple should have at least 1 item after validation, not 0.",
         ),
         (
             "[accounts.a]\nhost = 'h'\nuser = 'u'\nthreads = true\n",

@@ -74,6 +74,8 @@ def main() -> NoReturn:
     """Run the command line and leave with the documented exit code."""
     code: int = ExitCode.DONE
     make_writable()
+    # Else pydantic reads what is installed beside us, for a tenth of the start, and runs any plugins of its own there.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.set_threshold(50_000)  # else it goes through what is being imported eighty times, 4 % of the start
     heed_signals()
     try:
