@@ -104,17 +104,20 @@ meaning_at(Characters *self, const char *text, size_t *length)
     return meaning;
 }
 
-/* Whether a text has any characters that are to be paired; -1 and an exception where that fails. */
+/* Whether a text has any characters that are to be paired; -1 where the context of one decides, or with an exception. */
 static int
 has_pairs(Characters *self, const char *text, size_t size)
 {
     size_t length;
     for (size_t position = 0; position < size; position += length) {
         length = 1;
-        if ((unsigned char)text[position] >= 0x80 && meaning_at(self, text + position, &length).said == PAIRED)
-            return 1;
+        if ((unsigned char)text[position] < 0x80)
+            continue;
+        unsigned char said = meaning_at(self, text + position, &length).said;
+        if (said == PAIRED || said == CONTEXT)
+            return said == PAIRED ? 1 : -1;
     }
-    return PyErr_Occurred() ? -1 : 0;
+    return 0;
 }
 
 /* Characters side by side, of three octets each, that are to be paired. */

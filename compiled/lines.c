@@ -175,8 +175,9 @@ lines_made(PyTypeObject *type, PyObject *args, PyObject *keywords)
     Py_INCREF(starts);
     self->starts = starts;
     self->newline = PyUnicode_FromString("\n");
-    if (self->newline == NULL || fill_firsts(self, plain, PLAIN) < 0
-        || fill_firsts(self, labelling, LABELLING) < 0 || fill_starts(self, starts) < 0)
+    /* What is plain comes last: it is so even where it is among the others, too. */
+    if (self->newline == NULL || fill_firsts(self, labelling, LABELLING) < 0
+        || fill_firsts(self, plain, PLAIN) < 0 || fill_starts(self, starts) < 0)
         Py_CLEAR(self);
     return (PyObject *)self;
 }

@@ -18,7 +18,7 @@ filled(PyObject *module)
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
         if (has_type(module, specs[i]) < 0)
             return -1;
-    return 0;
+    return PyModule_AddIntMacro(module, CONTRACT);
 }
 
 static PyMethodDef module_methods[] = {

@@ -2,13 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from inboxstats.parse.uncompiled import APART, PAIRED
+from inboxstats.parse.uncompiled import APART, CONTRACT, PAIRED
 
 if TYPE_CHECKING:  # the contract of both
     from inboxstats.parse.uncompiled import Characters, Fields, Lines, Vocabulary, base64_letters
 else:
     try:
+        from inboxstats.parse._compiled import CONTRACT as BUILT
         from inboxstats.parse._compiled import Characters, Fields, Lines, Vocabulary, base64_letters
+
+        # An editable installation keeps what was built of older sources, until it is installed again.
+        if BUILT != CONTRACT:
+            raise ImportError
     except ImportError:
         from inboxstats.parse.uncompiled import Characters, Fields, Lines, Vocabulary, base64_letters
 

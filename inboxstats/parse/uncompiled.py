@@ -1,10 +1,13 @@
-"""What `_compiled.c` does, in Python: its contract, and what stands in for it where nothing could be compiled.
+"""What `_compiled` does, in Python: its contract, and what stands in for it where nothing could be compiled.
 
 What a token or a character means is for the callers to say, once for each.
 """
 
 import re
 from collections.abc import Callable
+
+CONTRACT = 2
+"""As in compiled.h, where it says when it goes up."""
 
 _MARK, _BETWEEN_BLANKS = b"\x01", b" \x01 "
 _MARK_AS_TEXT = _MARK.decode()
@@ -15,7 +18,9 @@ _BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 
 class Vocabulary:
-    """Each token that was met, and the keyword that it is, or ``""``; its length is how many there are.
+    """Each token that was met, and the keyword that it is, or ``""``.
+
+    Its length tells how much it keeps: how many tokens, or how many keywords where these are more.
 
     Texts are in UTF-8: tokens between blanks; an octet 1 where a phrase cannot go on is one, too, and no keyword.
 

@@ -1,6 +1,8 @@
 """What is compiled says the same as what is not: by hand, by whatever hypothesis finds, and on whole messages."""
 
+import importlib.util
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -9,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import patch
 
 import pytest
 from corpora import Corpora
@@ -53,6 +56,25 @@ def test_what_was_built_is_what_is_used(compiled: ModuleType) -> None:
     assert core.IS_COMPILED
     assert core.Vocabulary is compiled.Vocabulary
     assert core.base64_letters is compiled.base64_letters
+
+
+@pytest.mark.parametrize("built", [{}, {"CONTRACT": 1}])
+def test_what_was_built_of_older_sources_is_not_used(built: dict[str, int]) -> None:
+    older = ModuleType("inboxstats.parse._compiled")
+    vars(older).update(dict.fromkeys(core.__all__, object), **built)
+
+    assert not core_beside(older).IS_COMPILED
+
+
+def core_beside(built: ModuleType) -> ModuleType:
+    """core.py where this stands for what was built."""
+    with patch.dict(sys.modules, {"inboxstats.parse._compiled": built}):
+        found = importlib.util.find_spec("inboxstats.parse.core")
+        assert found is not None
+        assert found.loader is not None
+        module = importlib.util.module_from_spec(found)
+        found.loader.exec_module(module)
+    return module
 
 
 def test_words_come_once_in_their_order_and_phrases_end_at_a_mark(either: ModuleType) -> None:
@@ -166,6 +188,8 @@ def test_no_more_first_words_are_had_than_there_is_room_for(either: ModuleType, 
 def test_what_is_no_keyword_and_no_text_is_refused(compiled: ModuleType) -> None:
     with pytest.raises(TypeError, match="a keyword is text"):
         compiled.Vocabulary(len).chosen(b"barley", 1, 1)
+    with pytest.raises(TypeError, match="a keyword is text"):  # its own __hash__ could add keywords meanwhile
+        compiled.Vocabulary(type("Text", (str,), {})).chosen(b"barley", 1, 1)
     with pytest.raises(TypeError):
         compiled.Vocabulary(long_word).chosen("barley", 1, 1)
     with pytest.raises(UnicodeDecodeError):
@@ -234,6 +258,14 @@ def test_of_tokens_that_were_chosen_to_be_in_the_same_place_few_are_kept_and_all
     assert asked == dict.fromkeys(alike[:64], 1) | dict.fromkeys(alike[64:], 3)
 
 
+def test_its_length_counts_the_keywords_of_tokens_that_are_not_kept(either: ModuleType) -> None:
+    vocabulary = either.Vocabulary(lambda token: token[-5:])
+    vocabulary.chosen(" ".join("x" * 300 + f"{number:05}" for number in range(2_000)).encode(), 0, 2_000)
+
+    kept = 2_000 if either is not uncompiled else 0  # Python alone keeps neither
+    assert len(vocabulary) == kept
+
+
 def place_of(token: str) -> int:
     """Where a short token comes in a table of 4,096: vocabulary.c, `hash_of`."""
     head = int.from_bytes(token.encode(), "little")
@@ -260,6 +292,30 @@ def test_several_threads_share_a_vocabulary(compiled: ModuleType) -> None:
         thread.join()
 
     assert found == [expected] * 20
+
+
+@pytest.mark.usefixtures("compiled")
+def test_after_an_allocation_that_failed_all_is_said_as_before() -> None:
+    """In a process of its own: here the test runner's threads would run out of memory, too."""
+    script = Path(__file__).parents[1] / "out_of_memory.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert all(int(failed) > 4 for failed in done.stdout.split())
+
+
+def test_what_a_character_raises_ends_the_search_for_pairs(compiled: ModuleType) -> None:
+    asked: list[str] = []
+
+    def meaning_of(character: str) -> str:
+        asked.append(character)
+        if character == "é":
+            raise MemoryError
+        return marking.APART if character == "あ" else character
+
+    with pytest.raises(MemoryError):
+        compiled.Characters(meaning_of, bytes(128)).translated("あéüö")
+    assert asked == ["あ", "é"]
 
 
 def test_nothing_that_was_lent_is_kept(compiled: ModuleType) -> None:
@@ -350,6 +406,7 @@ def test_the_kinds_of_lines(either: ModuleType) -> None:
     }
 
     assert lines.read("\n".join(told)) == (list(told), "".join(told.values()).encode())
+    assert either.Lines("T", "T", ()).read("To: Ann")[1] == b"p"
     assert lines.read("") == ([""], b"e")
     assert lines.read("\n") == (["", ""], b"ee")
 

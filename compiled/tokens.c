@@ -1,0 +1,305 @@
+/* The tokens of a text, each looked up among those that were met. */
+
+#include "vocabulary.h"
+
+enum {
+    MARK = 1,                  /* the octet where a phrase cannot go on; octets up to the blank are between tokens */
+    LONGEST_KEPT = 255,        /* octets of a token that is kept */
+    MOST_PLACES = 64,          /* that are looked at for a token: mail may have been written so that all are the same */
+    AT_ONCE = 16,              /* tokens whose places are on their way from memory together */
+};
+
+#if defined(__GNUC__)
+#define FETCH_AHEAD(address) __builtin_prefetch(address)
+#else
+#define FETCH_AHEAD(address) ((void)0)
+#endif
+
+/* Up to eight octets as a number. */
+static uint64_t
+number_from(const char *octets, size_t length)
+{
+    uint64_t number = 0;
+    if (length >= sizeof number)
+        memcpy(&number, octets, sizeof number);
+    else
+        for (size_t i = 0; i < length; i++)
+            number |= (uint64_t)(unsigned char)octets[i] << 8 * i;
+    return number;
+}
+
+static uint32_t
+hash_of(const char *token, size_t length, uint64_t head)
+{
+    uint64_t hash = (head ^ length) * 0x9E3779B97F4A7C15u;
+    for (size_t i = sizeof head; i < length; i += sizeof head) {
+        hash ^= hash >> 32;
+        hash = (hash ^ number_from(token + i, length - i)) * 0x9E3779B97F4A7C15u;
+    }
+    return (uint32_t)(hash >> 32);
+}
+
+/* Where a token is, or else is to be; NULL where all that it could have are taken. */
+static Place *
+place_of(const Vocabulary *self, uint32_t hash, uint64_t head, const char *token, size_t length)
+{
+    for (size_t i = 0; i < MOST_PLACES; i++) {
+        Place *place = &self->places[(hash + i) & (self->place_count - 1)];
+        if (place->keyword == NOT_MET)
+            return place;
+        if (place->head == head && place->length == length && place->hash == hash
+            && (length <= sizeof head
+                || memcmp(self->tokens.octets + place->rest, token + sizeof head, length - sizeof head) == 0))
+            return place;
+    }
+    return NULL;
+}
+
+/* Twice as many places, so that half of them are free. Returns -1 and an exception where there is no memory. */
+static int
+spread(Vocabulary *self)
+{
+    size_t count = self->place_count * 2;
+    Place *wider = PyMem_Calloc(count, sizeof *wider);
+    if (wider == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t old = 0; old < self->place_count; old++) {
+        const Place *place = &self->places[old];
+        for (size_t i = 0; place->keyword != NOT_MET && i < MOST_PLACES; i++) {
+            Place *free_place = &wider[(place->hash + i) & (count - 1)];
+            if (free_place->keyword == NOT_MET) {
+                *free_place = *place;
+                break;
+            }
+        }
+    }
+    PyMem_Free(self->places);
+    self->places = wider;
+    self->place_count = count;
+    return 0;
+}
+
+/* Room for so many of something. Returns where all of it is now, or NULL and an exception. */
+static void *
+roomier(void *all, size_t *room, size_t needed, size_t size)
+{
+    if (needed <= *room)
+        return all;
+    size_t wanted = *room < 1024 ? 1024 : *room * 2;
+    wanted = wanted < needed ? needed : wanted;
+    void *moved = wanted > SIZE_MAX / size ? NULL : PyMem_Realloc(all, wanted * size);
+    if (moved == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    *room = wanted;
+    return moved;
+}
+
+/* Appends octets, and tells where they are. Returns -1 and an exception where there is no room for them. */
+static int
+append(Octets *all, const char *octets, size_t length, uint32_t *start)
+{
+    *start = (uint32_t)all->count;
+    if (length == 0)
+        return 0;
+    if (all->count + length > UINT32_MAX) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    char *moved = roomier(all->octets, &all->room, all->count + length, 1);
+    if (moved == NULL)
+        return -1;
+    all->octets = moved;
+    memcpy(moved + all->count, octets, length);
+    all->count += length;
+    return 0;
+}
+
+/* Puts the text of the next keyword behind the others, in the place of what was left by one that then failed. Returns -1
+   and an exception where there is no memory. */
+static int
+put_text(Vocabulary *self, PyObject *text)
+{
+    Py_ssize_t place = (Py_ssize_t)self->keyword_count;
+    if (place == PyList_Size(self->texts))
+        return PyList_Append(self->texts, text);
+    Py_INCREF(text); /* PyList_SetItem takes it */
+    return PyList_SetItem(self->texts, place, text);
+}
+
+/* A keyword that is new. Returns -1 and an exception where that fails. */
+static int
+add_keyword(Vocabulary *self, PyObject *text, const char *octets, size_t length)
+{
+    int is_told = self->told == NULL ? 0 : PySet_Contains(self->told, text);
+    if (is_told < 0)
+        return -1;
+    if (self->keyword_count >= UINT32_MAX - FIRST) {
+        PyErr_SetString(PyExc_OverflowError, "too many keywords");
+        return -1;
+    }
+    Keyword *moved = roomier(self->keywords, &self->keyword_room, self->keyword_count + 1, sizeof *moved);
+    if (moved == NULL)
+        return -1;
+    self->keywords = moved;
+    Keyword *keyword = &moved[self->keyword_count];
+    PyObject *number = PyLong_FromSize_t(FIRST + self->keyword_count);
+    int result = number == NULL || append(&self->letters, octets, length, &keyword->start) < 0
+                         || put_text(self, text) < 0 || PyDict_SetItem(self->numbers, text, number) < 0
+                     ? -1
+                     : 0;
+    Py_XDECREF(number);
+    if (result < 0)
+        return -1;
+    keyword->seen = (uint64_t)is_told;
+    keyword->length = (uint32_t)length;
+    self->keyword_count++;
+    return 0;
+}
+
+/* What a place says of a keyword; NOT_MET and an exception where that fails. */
+static uint32_t
+number_of(Vocabulary *self, PyObject *text)
+{
+    if (!PyUnicode_CheckExact(text)) { /* a subclass could have Python run while a keyword is added */
+        PyErr_SetString(PyExc_TypeError, "a keyword is text");
+        return NOT_MET;
+    }
+    Py_ssize_t length;
+    const char *octets = PyUnicode_AsUTF8AndSize(text, &length);
+    if (octets == NULL)
+        return NOT_MET;
+    if (length == 0)
+        return NO_KEYWORD;
+    PyObject *known = PyDict_GetItemWithError(self->numbers, text);
+    if (known != NULL)
+        return (uint32_t)PyLong_AsUnsignedLong(known);
+    if (PyErr_Occurred() || add_keyword(self, text, octets, (size_t)length) < 0)
+        return NOT_MET;
+    return FIRST + (uint32_t)self->keyword_count - 1;
+}
+
+/* Keeps what a token is, where there is a place for it. Returns -1 and an exception where there is no memory. */
+static int
+keep(Vocabulary *self, uint32_t hash, uint64_t head, const char *token, size_t length, uint32_t keyword)
+{
+    if (self->kept * 2 >= self->place_count && spread(self) < 0)
+        return -1;
+    Place *place = place_of(self, hash, head, token, length);
+    size_t rest = length > sizeof head ? length - sizeof head : 0;
+    uint32_t start;
+    if (place == NULL || place->keyword != NOT_MET)
+        return 0;
+    if (append(&self->tokens, token + sizeof head, rest, &start) < 0)
+        return -1;
+    *place = (Place){head, hash, keyword, start, (uint32_t)length};
+    self->kept++;
+    return 0;
+}
+
+/* Whether a token has letters of ASCII alone. */
+static int
+is_plain(const char *token, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)((token[i] | 32) - 'a') >= 26)
+            return 0;
+    return 1;
+}
+
+/* Which keyword a plain token is: itself, unless it is a stop word, or too short or long, or one letter repeated. */
+static uint32_t
+number_of_plain(Vocabulary *self, PyObject *text, const char *token, size_t length)
+{
+    if (length < (size_t)self->shortest || length > (size_t)self->longest)
+        return NO_KEYWORD;
+    size_t alike = 1;
+    while (alike < length && token[alike] == token[0])
+        alike++;
+    int is_stop = alike == length ? 1 : PySet_Contains(self->stops, text);
+    if (is_stop != 0)
+        return is_stop < 0 ? NOT_MET : NO_KEYWORD;
+    return number_of(self, text);
+}
+
+/* A token that is looked up. */
+typedef struct {
+    const char *octets;
+    size_t length;
+    uint64_t head;
+    uint32_t hash;
+} Token;
+
+/* Which keyword a token is; NOT_MET and an exception where Python fails to tell. */
+static uint32_t
+looked_up(Vocabulary *self, Token token)
+{
+    const Place *place = place_of(self, token.hash, token.head, token.octets, token.length);
+    if (place != NULL && place->keyword != NOT_MET)
+        return place->keyword;
+    if (self->is_closed)
+        return NO_KEYWORD;
+    PyObject *text = PyUnicode_DecodeUTF8(token.octets, (Py_ssize_t)token.length, NULL);
+    if (text == NULL)
+        return NOT_MET;
+    uint32_t number = NOT_MET;
+    if (self->stops != NULL && is_plain(token.octets, token.length))
+        number = number_of_plain(self, text, token.octets, token.length);
+    else {
+        PyObject *keyword = PyObject_CallFunctionObjArgs(self->keyword_of, text, NULL);
+        if (keyword != NULL)
+            number = number_of(self, keyword);
+        Py_XDECREF(keyword);
+    }
+    Py_DECREF(text);
+    /* Python may have run another thread, which may have met the same. */
+    if (number != NOT_MET && token.length <= LONGEST_KEPT
+        && keep(self, token.hash, token.head, token.octets, token.length, number) < 0)
+        return NOT_MET;
+    return number;
+}
+
+/* The number of each of the tokens into `found`. Returns -1 and an exception where Python fails to tell. */
+static int
+look_up_all(Vocabulary *self, const Token *tokens, size_t count, uint32_t *found)
+{
+    for (size_t i = 0; i < count; i++) {
+        found[i] = tokens[i].length == 0 ? NO_KEYWORD : looked_up(self, tokens[i]);
+        if (found[i] == NOT_MET)
+            return -1;
+    }
+    return 0;
+}
+
+Py_ssize_t
+read_tokens(Vocabulary *self, const char *text, size_t size, size_t opening, size_t most, uint32_t *found)
+{
+    Token tokens[AT_ONCE];
+    size_t count = 0, waiting = 0;
+    for (size_t position = 0; position < size && count < most;) {
+        Token token = {text + position, 0, 0, 0}; /* a mark, if it stays so */
+        while (position < size && (unsigned char)text[position] > ' ')
+            position++;
+        token.length = (size_t)(text + position - token.octets);
+        if (token.length == 0 && (text[position++] != MARK || count >= opening))
+            continue;
+        if (token.length > 0) {
+            token.head = number_from(token.octets, token.length);
+            token.hash = hash_of(token.octets, token.length, token.head);
+            FETCH_AHEAD(&self->places[token.hash & (self->place_count - 1)]);
+        }
+        tokens[waiting++] = token;
+        count++;
+        if (waiting == AT_ONCE) {
+            if (look_up_all(self, tokens, waiting, found + count - waiting) < 0)
+                return -1;
+            waiting = 0;
+        }
+    }
+    if (look_up_all(self, tokens, waiting, found + count - waiting) < 0)
+        return -1;
+    return (Py_ssize_t)count;
+}

@@ -1,0 +1,73 @@
+"""What is compiled while memory runs out: each allocation fails once, and then all is said as if none had.
+
+    python tests/out_of_memory.py
+
+A program of its own, because the test runner's threads would run out of memory as well. Prints how many have failed.
+"""
+
+import _testcapi  # CPython's own, which Debian has too
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from inboxstats.parse import core, marking, uncompiled
+
+MARKED = " ".join(f"w{number:x} é{number} {'plain'[: number % 6]}" for number in range(100)).encode()
+TEXT = "aé漢あ"
+LINES = "abc\n\n> \ud800"
+HEAD = b"From: a\n b\nTo: c\nno field"
+
+
+def vocabulary(module: ModuleType = core) -> Any:
+    return module.Vocabulary(str.title, frozenset({"plain"}), 2, 40, frozenset({"W12", "É30"}))
+
+
+def characters() -> core.Characters:
+    return core.Characters(marking._meaning, marking._TRANSLATION[:128])
+
+
+def said(of: Any) -> object:
+    """All that a vocabulary says of MARKED."""
+    return of.chosen(MARKED, 100, 1_000), of.first(MARKED, 200)
+
+
+def runs_out(work: Callable[[], object], *, after: int) -> bool:
+    """Whether the work fails where memory is missing once, after so many allocations."""
+    _testcapi.set_nomemory(after, after + 1)
+    try:
+        work()
+    except MemoryError:
+        return True
+    finally:
+        _testcapi.remove_mem_hooks()
+    return False
+
+
+def failures(make: Callable[[], Any], work: Callable[[Any], object], expected: object) -> int:
+    """How many allocations can fail while something new is made, and in its work."""
+    failed = 0
+    while runs_out(make, after=failed):
+        failed += 1
+    made = failed
+    while True:
+        found = make()
+        ran_out = runs_out(lambda: work(found), after=failed - made)  # noqa: B023 -- it is called at once
+        assert work(found) == expected, f"{found} says something else after {failed - made} allocations"
+        if not ran_out:
+            return failed
+        failed += 1
+
+
+def main() -> None:
+    assert core.IS_COMPILED
+    fields = (True, {b"from": b" a b", b"to": b" c"}, True)
+    print(
+        failures(vocabulary, said, said(vocabulary(uncompiled))),
+        failures(characters, lambda found: found.translated(TEXT), "aé 漢  \1 ".encode()),
+        failures(lambda: core.Lines("ab", "T", ("b",)), lambda found: found.read(LINES), (LINES.split("\n"), b"peq")),
+        failures(lambda: core.Fields((b"from", b"to")), lambda found: found.read(HEAD), fields),
+    )
+
+
+if __name__ == "__main__":
+    main()
