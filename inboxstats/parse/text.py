@@ -156,9 +156,8 @@ def own_text(text: str) -> str:
     if "-----BEGIN PGP SIGNED" in text:
         text = _SIGNED.sub("", text)
     kept, rules = _own_lines(text)
-    for rule in rules:
-        tail = kept[rule:]
-        if len(tail) <= _LONGEST_FOOTER and _has(_FOOTER_MARKS, "\n".join(tail).lower()):
+    for rule in dict.fromkeys(rules):  # thousands of ruled lines may stand above the same one
+        if len(kept) - rule <= _LONGEST_FOOTER and _has(_FOOTER_MARKS, "\n".join(kept[rule:]).lower()):
             kept = kept[:rule]
             break
     return "\n".join(kept)

@@ -215,6 +215,15 @@ def test_lines_that_begin_like_delimiters_cost_little_at_any_depth(boundaries: l
     assert seconds(begun_delimiters(50, boundaries)) < 10 * max(alone, 0.01)  # it was 50 times, 2 s
 
 
+def test_ruled_lines_above_what_may_be_a_footer_cost_little() -> None:
+    parted, lines = b"\n--b\n\n", (b"x" * 1_000 + b"\n") * 13
+    ruled = b"----\n" * 3_000 + lines
+    opening = OPENINGS["multipart"]
+
+    alone = seconds(opening + (lines + parted) * 10)
+    assert seconds(opening + (ruled + parted) * 10) < 10 * max(alone, 0.02)  # 1 MB of it took 4 s
+
+
 def test_what_is_nested_too_deep_is_left_out_with_a_defect() -> None:
     message = parse(nested(51))
 
