@@ -34,6 +34,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))  # the tests' Dovecot
 
 from contenders import PASSWORD, USER, Contender, Place, contenders
 from corpus import messages
+from measure import compile_package
 from results import machine, write_results
 from servers.certificates import make_certificates
 from servers.dovecot import Dovecot, dovecot_server
@@ -212,6 +213,7 @@ def _elsewhere(given: argparse.Namespace, folder: Path) -> Iterator[tuple[str, P
 
 def main() -> None:
     given = _arguments()
+    compile_package(HERE.parent / "inboxstats")
     chosen = [each for each in contenders(given.messages) if not given.only or each.name in given.only.split(",")]
     if not chosen:
         sys.exit(f"None of these takes part: {given.only}. mbsync must be installed (Debian: apt-get install isync).")

@@ -35,6 +35,17 @@ class Measured(NamedTuple):
     processor: float
 
 
+def compile_package(package: Path) -> None:
+    """Write the bytecode of a package, as pip does when it installs one.
+
+    Else, where PYTHONDONTWRITEBYTECODE is set, each run compiles all of it: a fetch then took 1.2 times as long.
+    """
+    from compileall import compile_dir
+
+    if not compile_dir(package, quiet=2):
+        sys.exit(f"The bytecode of {package} cannot be written, and compiling it would be measured.")
+
+
 def measured(
     command: Sequence[str], out: Path, *, environment: Mapping[str, str], folder: Path, watch: bool = False
 ) -> Measured:

@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import mixed
 import pandas as pd
-from measure import Measured, measured
+from measure import Measured, compile_package, measured
 from results import machine, write_results
 
 from inboxstats.archive import Archive, MailboxFolder, MailboxState, Owner
@@ -480,6 +480,7 @@ def _runs(given: argparse.Namespace, place: Path) -> Iterator[Run]:
 
 def main() -> None:
     given = _arguments()
+    compile_package(ROOT / "inboxstats")
     where = machine(("mu", "--version"), ("notmuch", "--version"))
     memory = Path("/dev/shm")  # not a disk, whose speed is its own matter
     place = given.folder or (memory if memory.is_dir() else Path(tempfile.gettempdir()))
