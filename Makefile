@@ -64,10 +64,12 @@ clean:
 
 # The stamp comes last, so that an installation that failed is begun again. A .venv without pip is one that Debian's
 # python3 leaves where python3-venv is missing.
+# What was compiled before goes first: it would stay, and be tested, where the sources have a fault and do not compile.
 $(INSTALLED): pyproject.toml constraints.txt $(wildcard compiled/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo 'inboxstats needs Python 3.11 or newer. Name one: make PYTHON=python3.12 ...' >&2; exit 1; }
 	@test -x .venv/bin/pip || $(PYTHON) -m venv --clear .venv
+	@rm -f inboxstats/parse/_compiled*.so
 	@echo 'Installing into .venv; this takes a minute or two the first time.'
 	@.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
 	@touch $@

@@ -27,7 +27,7 @@ except ImportError:
     _compiled = None
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-NOT_BUILT = "nothing is compiled here: a C compiler and Python's headers were missing at the installation"
+NOT_BUILT = "nothing is compiled here: a compiler or Python's headers were missing, or compiled/ has a fault"
 
 
 @pytest.fixture(scope="session")
