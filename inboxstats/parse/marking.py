@@ -65,13 +65,13 @@ def _characters() -> Characters:
 def _meaning(character: str) -> str | None:
     """What `marked` makes of a character beyond ASCII; ``None`` where that depends on those around it."""
     lowered = character.lower()
-    if _HAN.match(lowered):
-        return PAIRED if unicodedata.is_normalized("NFC", lowered) else None
-    if _KANA.match(lowered):
-        return APART
     if len(lowered) != 1 or _IN_CONTEXT.match(character) or unicodedata.category(lowered)[0] == "M":
+        return None  # marks first: some are among the kana, and join the one before them
+    if not unicodedata.is_normalized("NFC", lowered):
         return None
-    return _spaced(lowered) if unicodedata.is_normalized("NFC", lowered) else None
+    if _HAN.match(lowered):
+        return PAIRED
+    return APART if _KANA.match(lowered) else _spaced(lowered)
 
 
 def _by_octets(text: str) -> bytes:

@@ -361,6 +361,12 @@ def test_each_character_is_made_ready_alike(compiled: ModuleType) -> None:
     assert by_context < 2 * (sys.maxunicode - 0xFFFF + 5_000)
 
 
+@pytest.mark.usefixtures("compiled")
+def test_a_voicing_mark_joins_the_kana_before_it() -> None:
+    """U+3099 is a mark although it stands among the kana."""
+    assert marking.marked("\u3053\u3099") == marking._by_octets("\u3053\u3099") == "\u3054".encode()
+
+
 ODD = "aZ ß·…’“äあアン漢字会議请报゛がか가ㄱ한🌾𐐀İﬁΣσ\u00a0\u00ad\u200b\u3099\u0301\u1100\u1680\ue000\ufeff\ud800"
 some = st.one_of(st.sampled_from(ODD), st.characters())
 
