@@ -116,12 +116,13 @@ class _Vocabularies:
             rule = partial(keyword, stops=stops)
             known = self._of[language] = Vocabulary(rule, stops, SHORTEST_WORD, LONGEST_WORD, DISCLAIMER_WORDS)
         before = len(known)
-        found = known.chosen(marked, OPENING, MOST_WORDS)
-        self._tokens += len(known) - before
-        if self._tokens > self._MOST_TOKENS:
-            self._tokens = 0
-            self._of.clear()
-        return found
+        try:
+            return known.chosen(marked, OPENING, MOST_WORDS)
+        finally:  # where memory is too short for a text, what was met in it counts all the more
+            self._tokens += len(known) - before
+            if self._tokens > self._MOST_TOKENS:
+                self._tokens = 0
+                self._of.clear()
 
 
 _VOCABULARIES = _Vocabularies()

@@ -267,7 +267,7 @@ def test_its_length_counts_the_keywords_of_tokens_that_are_not_kept(either: Modu
 
 
 def place_of(token: str) -> int:
-    """Where a short token comes in a table of 4,096: vocabulary.c, `hash_of`."""
+    """Where a short token comes in a table of 4,096: tokens.c, `hash_of`."""
     head = int.from_bytes(token.encode(), "little")
     return ((head ^ len(token)) * 0x9E3779B97F4A7C15 % 2**64 >> 32) % 4_096
 

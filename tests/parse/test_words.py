@@ -5,6 +5,7 @@ from corpora import Corpora
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inboxstats.parse import words
 from inboxstats.parse.languages import stop_words
 from inboxstats.parse.marking import marked
 from inboxstats.parse.words import OPENING, bare_subject, keywords
@@ -146,6 +147,31 @@ def test_chinese_becomes_pairs_of_characters_and_no_giant_words() -> None:
 )
 def test_a_subject_without_its_marks(subject: str, bare: str) -> None:
     assert bare_subject(subject) == bare
+
+
+@pytest.mark.parametrize("memory", ["enough", "too short"])
+def test_tokens_are_forgotten_when_a_worker_has_met_too_many(memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    vocabularies = words._Vocabularies()
+
+    def met(number: int) -> int:
+        """How many are kept after a text of a thousand new ones."""
+        text = " ".join(f"x{number:03}{each:03}" for each in range(1_000))
+        if memory == "enough":
+            vocabularies.chosen(text.encode(), "en")
+        else:
+            with pytest.raises(MemoryError):
+                vocabularies.chosen(f"{text} \u00e9".encode(), "en")
+        return sum(map(len, vocabularies._of.values()))
+
+    def keyword(token: str, stops: frozenset[str]) -> str:
+        if token == "\u00e9":
+            raise MemoryError
+        return "" if token in stops else token
+
+    monkeypatch.setattr(words, "keyword", keyword)
+    monkeypatch.setattr(vocabularies, "_MOST_TOKENS", 3_500)
+
+    assert [met(number) for number in range(5)] == [1_000, 2_000, 3_000, 0, 1_000]
 
 
 def test_words_of_real_texts_are_those_of_a_plain_regular_expression(corpora: Corpora) -> None:
