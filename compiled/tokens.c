@@ -284,9 +284,12 @@ read_tokens(Vocabulary *self, const char *text, size_t size, size_t opening, siz
         while (position < size && (unsigned char)text[position] > ' ')
             position++;
         token.length = (size_t)(text + position - token.octets);
-        if (token.length == 0 && (text[position++] != MARK || count >= opening))
-            continue;
-        if (token.length > 0) {
+        if (token.length == 0) {
+            position++;
+            if (*token.octets != MARK || count >= opening)
+                continue;
+        }
+        else {
             token.head = number_from(token.octets, token.length);
             token.hash = hash_of(token.octets, token.length, token.head);
             FETCH_AHEAD(&self->places[token.hash & (self->place_count - 1)]);
