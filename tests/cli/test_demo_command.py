@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import TimeoutExpired
+from typing import Any
 
 import pytest
 from command import Inboxstats
@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from inboxstats import demo
 from inboxstats.archive import Archive, Owner, Snapshot
-from inboxstats.archive.listing import Listing
 from inboxstats.cli import app
 from inboxstats.demo.mailbox import generate
 from inboxstats.errors import ExitCode, ServerRefusalError
@@ -102,12 +101,10 @@ def test_a_demo_waits_for_another_in_the_same_folder(inboxstats: Inboxstats, tmp
 
 def test_mail_that_was_not_fetched_is_told_and_is_not_exit_0(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Refusing(ImapSource):
-        def snapshot(
-            self, mailbox: Mailbox, known: Snapshot | None = None, *, early: Callable[[Listing], None] = lambda _: None
-        ) -> Snapshot:
+        def snapshot(self, mailbox: Mailbox, known: Snapshot | None = None, **how: Any) -> Snapshot:
             if mailbox.name == "INBOX":
                 raise ServerRefusalError("The server says NO.")
-            return super().snapshot(mailbox, known, early=early)
+            return super().snapshot(mailbox, known, **how)
 
     monkeypatch.setattr(demo, "ImapSource", Refusing)
     done = CliRunner().invoke(app, ["demo", "--messages", "50", "--out", str(tmp_path), "--engine", "serial", "--json"])

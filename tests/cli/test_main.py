@@ -112,19 +112,6 @@ def test_a_fetch_imports_nothing_heavy_before_it_logs_in(tmp_path: Path, is_decl
     assert is_declared == ("pydantic" in modules)
 
 
-def test_what_is_there_at_the_end_is_not_gone_through_once_more() -> None:
-    program = """
-import atexit, gc, sys
-from inboxstats import cli
-
-atexit.register(lambda: print(len(gc.get_objects()), gc.get_freeze_count()))
-cli.main()
-"""
-    done = subprocess.run([sys.executable, "-c", program, "--version"], capture_output=True, text=True, check=True)
-    left, frozen = map(int, done.stdout.splitlines()[-1].split())
-    assert frozen > 10_000 > left
-
-
 def test_a_command_imports_no_other_command() -> None:
     modules = imported("fetch", "--help")
     assert "inboxstats.cli.fetch" in modules
