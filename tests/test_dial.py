@@ -80,7 +80,7 @@ def test_those_for_which_there_is_no_work_log_out_while_the_others_go_on(folder:
         assert held.wait(SECONDS)
         return list(keys)
 
-    connections = [*(Scripted(answer) for _ in range(2)), Scripted(everything), Scripted(everything)]  # type: ignore[arg-type]
+    connections = [*(Scripted(answer) for _ in range(2)), Scripted(everything), Scripted(everything)]  # type: ignore[arg-type] -- lists will do
     with Pool(connections, progress=lambda *_: None) as pool:
         pool.dial(round_trip=FAR)
         pool.expect(INBOX, CHUNK_MESSAGES * 2, round_trip=1)
@@ -102,10 +102,10 @@ def test_one_that_logged_out_is_called_where_more_are_needed(
     folder: MailboxFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slowly(keys: list[str]) -> list[str]:
-        time.sleep(0.1)
+        time.sleep(0.1)  # so long that another is called
         return list(keys)
 
-    connections = [Scripted(slowly) for _ in range(3)]  # type: ignore[arg-type]
+    connections = [Scripted(slowly) for _ in range(3)]  # type: ignore[arg-type] -- lists will do
     monkeypatch.setattr("inboxstats.download.pool.NEAR_SECONDS", 0.5)  # its first message comes sooner
     with Pool(connections, progress=lambda *_: None) as pool:
         pool.dial(round_trip=1)
@@ -155,13 +155,13 @@ def test_who_is_logging_in_when_the_caller_fails_logs_in_and_out() -> None:
 
     def release() -> None:
         assert leaving.wait(SECONDS)
-        time.sleep(0.1)
+        time.sleep(0.1)  # the pool is being left by then
         for each in slow:
             each.let_in.set()
 
     releasing = threading.Thread(target=release)
     releasing.start()
-    with pytest.raises(ZeroDivisionError), Pool([Scripted(everything), *slow], progress=lambda *_: None) as pool:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), Pool([Scripted(everything), *slow], progress=lambda *_: None) as pool:  # noqa: PT012 -- it raises within
         pool.dial(round_trip=FAR)
         await_(lambda: all(each.connects for each in slow), "they are logging in")
         leaving.set()
@@ -270,7 +270,7 @@ def test_where_something_is_stored_nobody_logs_in_ahead(server: ScriptedServer, 
 def test_where_it_is_not_known_that_mail_will_come_nobody_logs_in_ahead(
     server: ScriptedServer, archive: Archive, choice: dict[str, bool | date]
 ) -> None:
-    assert run(server, archive, **choice).stored == 0  # type: ignore[arg-type]
+    assert run(server, archive, **choice).stored == 0  # type: ignore[arg-type] -- of any option
     assert said(server, "LOGIN") == 1
 
 
@@ -288,7 +288,7 @@ def test_those_that_were_not_needed_say_goodbye(
 
 def test_a_run_that_cannot_begin_hangs_up_on_nobody_without_a_login(server: ScriptedServer, archive: Archive) -> None:
     def late(session: Session, tag: str, line: str) -> None:
-        time.sleep(0.3)
+        time.sleep(0.3)  # the caller has failed by then
         session.answer(tag, line)
 
     for nth in (2, 3, 4):
