@@ -4,7 +4,7 @@ headers.py says which bytes belong to which field, mime.py which are a part; add
 read structured fields; text.py and html.py find what the sender wrote, words.py and languages.py what it is about.
 """
 
-from inboxstats.parse.message import PARSER_VERSION, Read, parse, parse_all, read_all
+from inboxstats.parse.message import PARSER_VERSION, Read, parse, read_all
 from inboxstats.parse.mime import Limits
 
-__all__ = ["PARSER_VERSION", "Limits", "Read", "parse", "parse_all", "read_all"]
+__all__ = ["PARSER_VERSION", "Limits", "Read", "parse", "read_all"]

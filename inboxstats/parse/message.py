@@ -47,12 +47,7 @@ def parse(data: bytes, limits: mime.Limits = _DEFAULT_LIMITS) -> Message:
     Line ends may be LF, CRLF or mixed, and an mbox ``From `` line may stand first: `size` alone tells the difference.
     `message_id` and `list_id` come without their angle brackets, `list_id` in lower case (RFC 2919, section 6).
     """
-    return parse_all([data], limits)[0]
-
-
-def parse_all(mail: Sequence[bytes], limits: mime.Limits = _DEFAULT_LIMITS) -> list[Message]:
-    """What `parse` gives for each, in order."""
-    return [read.message() for read in read_all(mail, limits)]
+    return read_all([data], limits)[0].message()
 
 
 class Read(NamedTuple):
@@ -79,7 +74,7 @@ class Read(NamedTuple):
 
 
 def read_all(mail: Sequence[bytes], limits: mime.Limits = _DEFAULT_LIMITS) -> list[Read]:
-    """What `parse_all` makes its messages of."""
+    """What `parse` makes a message of, for each in order."""
     defects: list[list[str]] = [[] for _ in mail]
     kept = [_within(data, limits, noted) for data, noted in zip(mail, defects, strict=True)]
     try:

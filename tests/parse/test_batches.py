@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inboxstats.mail import Location
-from inboxstats.parse import files, message, parse, parse_all, read_all
+from inboxstats.mail import Location, Message
+from inboxstats.parse import files, message, parse, read_all
 from inboxstats.parse.files import Row, Unreadable, read_rows
 from inboxstats.parse.headers import Fields
 
@@ -16,6 +16,10 @@ from .test_hostile import SOUP
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 ANN = b"From: ann@example.com\nDate: Mon, 2 Mar 2026 10:00:00 +0100\nMessage-ID: <1@example.com>\n\nharvest\n"
 BEN = b"From: ben@example.com\nDate: Mon, 2 Mar 2026 11:00:00 +0100\nMessage-ID: <2@example.com>\n\norchard\n"
+
+
+def parse_all(mail: list[bytes]) -> list[Message]:
+    return [read.message() for read in read_all(mail)]
 
 
 def test_every_fixture_is_read_among_all_as_it_is_alone() -> None:
