@@ -23,6 +23,9 @@ filled(PyObject *module)
 
 static PyMethodDef module_methods[] = {
     {"base64_letters", base64_letters, METH_VARARGS, "As in uncompiled."},
+    {"from_base64", from_base64, METH_VARARGS, "As in uncompiled."},
+    {"from_quoted_printable", from_quoted_printable, METH_VARARGS, "As in uncompiled."},
+    {"with_lf", with_lf, METH_VARARGS, "As in uncompiled."},
     {NULL, NULL, 0, NULL},
 };
 

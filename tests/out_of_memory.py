@@ -15,6 +15,7 @@ from inboxstats.parse import core, marking, uncompiled
 MARKED = " ".join(f"w{number:x} é{number} {'plain'[: number % 6]}" for number in range(100)).encode()
 TEXT = "aé漢あ"
 LINES = "abc\n\n> \ud800"
+ENCODED = b"=41\r\n"
 HEAD = b"From: a\n b\nTo: c\nno field"
 
 
@@ -29,6 +30,10 @@ def characters() -> core.Characters:
 def said(of: Any) -> object:
     """All that a vocabulary says of MARKED."""
     return of.chosen(MARKED, 100, 1_000), of.first(MARKED, 200)
+
+
+def decoded(data: bytes, module: ModuleType = core) -> object:
+    return [of(data, 0, len(data)) for of in (module.from_base64, module.from_quoted_printable, module.with_lf)]
 
 
 def runs_out(work: Callable[[], object], *, after: int) -> bool:
@@ -65,6 +70,7 @@ def main() -> None:
         failures(vocabulary, said, said(vocabulary(uncompiled))),
         failures(characters, lambda found: found.translated(TEXT), "aé 漢  \1 ".encode()),
         failures(lambda: core.Lines("ab", "T", ("b",)), lambda found: found.read(LINES), (LINES.split("\n"), b"peq")),
+        failures(lambda: ENCODED, decoded, decoded(ENCODED, uncompiled)),
         failures(lambda: core.Fields((b"from", b"to")), lambda found: found.read(HEAD), fields),
     )
 

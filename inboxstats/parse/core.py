@@ -5,18 +5,48 @@ from typing import TYPE_CHECKING
 from inboxstats.parse.uncompiled import APART, CONTRACT, PAIRED
 
 if TYPE_CHECKING:  # the contract of both
-    from inboxstats.parse.uncompiled import Characters, Fields, Lines, Vocabulary, base64_letters
+    from inboxstats.parse.uncompiled import (
+        Characters,
+        Fields,
+        Lines,
+        Vocabulary,
+        base64_letters,
+        from_base64,
+        from_quoted_printable,
+        with_lf,
+    )
 else:
     try:
         from inboxstats.parse._compiled import CONTRACT as BUILT
-        from inboxstats.parse._compiled import Characters, Fields, Lines, Vocabulary, base64_letters
+        from inboxstats.parse._compiled import (
+            Characters,
+            Fields,
+            Lines,
+            Vocabulary,
+            base64_letters,
+            from_base64,
+            from_quoted_printable,
+            with_lf,
+        )
 
         # An editable installation keeps what was built of older sources, until it is installed again.
         if BUILT != CONTRACT:
             raise ImportError
     except ImportError:
-        from inboxstats.parse.uncompiled import Characters, Fields, Lines, Vocabulary, base64_letters
+        from inboxstats.parse.uncompiled import (
+            Characters,
+            Fields,
+            Lines,
+            Vocabulary,
+            base64_letters,
+            from_base64,
+            from_quoted_printable,
+            with_lf,
+        )
 
-__all__ = ["APART", "IS_COMPILED", "PAIRED", "Characters", "Fields", "Lines", "Vocabulary", "base64_letters"]
+__all__ = [
+    "APART", "IS_COMPILED", "PAIRED", "Characters", "Fields", "Lines", "Vocabulary", "base64_letters", "from_base64",
+    "from_quoted_printable", "with_lf",
+]  # fmt: skip
 
 IS_COMPILED = Vocabulary.__module__.endswith("._compiled")

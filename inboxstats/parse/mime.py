@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from inboxstats.mail import Attachment
-from inboxstats.parse.core import base64_letters
+from inboxstats.parse.core import base64_letters, from_base64, from_quoted_printable, with_lf
 from inboxstats.parse.headers import Fields, Section, read_section
 from inboxstats.parse.parameters import Structured, charset, media_type, safe_file_name, structured
 
@@ -217,7 +217,6 @@ def _part_section(data: bytes, start: int, boundaries: _Boundaries, end: int, li
     return read_section(data, start, head_end, limit=limits.header_bytes)
 
 
-BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _UUENCODE = (b"x-uuencode", b"uuencode", b"x-uue", b"uue")
 
 
@@ -228,14 +227,10 @@ def content(data: bytes, leaf: Leaf) -> bytes:
     """
     encoding = leaf.encoding()
     if encoding == b"base64":
-        letters = _before_padding(data, leaf)
-        debris = letters.translate(None, BASE64_LETTERS)
-        letters = letters.translate(None, debris) if debris else letters
-        return binascii.a2b_base64(letters[: len(letters) - (len(letters) % 4 == 1)] + b"==")
-    raw = data[leaf.start : leaf.end]
-    raw = raw.replace(b"\r\n", b"\n")
+        return from_base64(data, leaf.start, leaf.end)
     if encoding == b"quoted-printable":
-        return binascii.a2b_qp(raw)
+        return from_quoted_printable(data, leaf.start, leaf.end)
+    raw = with_lf(data, leaf.start, leaf.end)
     return _joined(_uudecoded(raw), most=len(raw)) if encoding in _UUENCODE else raw
 
 
@@ -247,11 +242,6 @@ def decoded_size(data: bytes, leaf: Leaf) -> int:
     if encoding != b"base64":
         return len(content(data, leaf))
     return base64_letters(data, leaf.start, leaf.end) * 3 // 4
-
-
-def _before_padding(data: bytes, leaf: Leaf) -> bytes:
-    padding = data.find(b"=", leaf.start, leaf.end)
-    return data[leaf.start : leaf.end if padding < 0 else padding]
 
 
 def _uudecoded(raw: bytes) -> Iterator[bytes]:

@@ -3,10 +3,11 @@
 What a token or a character means is for the callers to say, once for each.
 """
 
+import binascii
 import re
 from collections.abc import Callable
 
-CONTRACT = 2
+CONTRACT = 3
 """As in compiled.h, where it says when it goes up."""
 
 _MARK, _BETWEEN_BLANKS = b"\x01", b" \x01 "
@@ -239,10 +240,35 @@ _PLAIN, _ADDRESSED, _EMPTY, _QUOTED, _OTHER = b"paeqo"
 def base64_letters(data: bytes, start: int, end: int) -> int:
     """How many letters of base64 stand in ``data[start:end]``, before the first ``=``.
 
-    Raises ValueError where that is no part of the data.
+    This and the following raise ValueError where that is no part of the data.
     """
+    letters = _before_padding(data, start, end)
+    return len(letters) - len(letters.translate(None, _BASE64_LETTERS))
+
+
+def from_base64(data: bytes, start: int, end: int) -> bytes:
+    """What these letters stand for, whatever is between them; nothing for a last one that stands for no octet."""
+    letters = _before_padding(data, start, end)
+    debris = letters.translate(None, _BASE64_LETTERS)
+    letters = letters.translate(None, debris) if debris else letters
+    return binascii.a2b_base64(letters[: len(letters) - (len(letters) % 4 == 1)] + b"==")
+
+
+def from_quoted_printable(data: bytes, start: int, end: int) -> bytes:
+    """What that part stands for in quoted-printable, with LF for CRLF. What is no such stays as it is."""
+    return binascii.a2b_qp(with_lf(data, start, end))
+
+
+def with_lf(data: bytes, start: int, end: int) -> bytes:
+    """That part with LF for CRLF."""
+    return _part(data, start, end).replace(b"\r\n", b"\n")
+
+
+def _before_padding(data: bytes, start: int, end: int) -> bytes:
+    return _part(data, start, end).partition(b"=")[0]
+
+
+def _part(data: bytes, start: int, end: int) -> bytes:
     if not 0 <= start <= end <= len(data):
         raise ValueError("start and end are places in the data, in this order")
-    padding = data.find(b"=", start, end)
-    letters = data[start : end if padding < 0 else padding]
-    return len(letters) - len(letters.translate(None, _BASE64_LETTERS))
+    return data[start:end]

@@ -55,7 +55,7 @@ def long_word(token: str) -> str:
 def test_what_was_built_is_what_is_used(compiled: ModuleType) -> None:
     assert core.IS_COMPILED
     assert core.Vocabulary is compiled.Vocabulary
-    assert core.base64_letters is compiled.base64_letters
+    assert core.from_base64 is compiled.from_base64
 
 
 @pytest.mark.parametrize("built", [{}, {"CONTRACT": 1}])
@@ -330,7 +330,10 @@ def test_nothing_that_was_lent_is_kept(compiled: ModuleType) -> None:
         characters.translated("aé漢字")
         compiled.Lines("abc", "T", ("a", "bc")).read("abc\nd\n> \ud800")
         compiled.Fields((b"from", b"to")).read(b"From: a\n b\nTo: c\nTo: d\nno field")
-        compiled.base64_letters(b"abc=", 0, 4)
+        for of_part in (getattr(compiled, name) for name in OF_A_PART):
+            of_part(b"abc=\r\n", 0, 6)
+            with pytest.raises(ValueError, match="places in the data"):
+                of_part(b"abc", 1, 4)
 
     all_of_it()
     tracemalloc.start()
@@ -456,20 +459,63 @@ def test_fields_are_the_same_in_both(compiled: ModuleType, head: bytes) -> None:
     assert list(one[1]) == list(other[1])
 
 
-@given(st.binary(max_size=700), st.integers(0, 700), st.integers(0, 700))
-def test_letters_of_base64_are_counted_alike(compiled: ModuleType, data: bytes, start: int, end: int) -> None:
-    start, end = sorted((min(start, len(data)), min(end, len(data))))
+OF_A_PART = ("base64_letters", "from_base64", "from_quoted_printable", "with_lf")
+ENCODED = st.sampled_from(
+    [b"\r", b"\n", b"\r\n", b"=", b"=\r\n", b"=3D", b"=c3", b" ", b"\t", b"QUJD", b"+/", b"a", b"\xff"]
+)
 
-    assert compiled.base64_letters(data, start, end) == uncompiled.base64_letters(data, start, end)
+
+@pytest.mark.parametrize("name", OF_A_PART)
+@given(
+    st.one_of(st.binary(max_size=700), st.lists(ENCODED, max_size=40).map(b"".join)), st.integers(0, 700), st.integers()
+)
+def test_parts_are_decoded_alike(compiled: ModuleType, name: str, data: bytes, start: int, length: int) -> None:
+    start = min(start, len(data))
+    end = start + length % (len(data) - start + 1)
+
+    assert getattr(compiled, name)(data, start, end) == getattr(uncompiled, name)(data, start, end)
+
+
+@pytest.mark.parametrize("name", OF_A_PART)
+def test_each_two_octets_are_decoded_alike(compiled: ModuleType, name: str) -> None:
+    one, other = (getattr(module, name) for module in (compiled, uncompiled))
+    for pair in (bytes((high, low)) for high in range(256) for low in range(256)):
+        for data in (pair, b"=" + pair, b"abc" + pair + b"=abc"):
+            assert one(data, 0, len(data)) == other(data, 0, len(data)), data
+
+
+@pytest.mark.parametrize("name", OF_A_PART)
+def test_only_a_part_of_the_data_is_decoded(either: ModuleType, name: str) -> None:
+    of_part = getattr(either, name)
+
+    assert of_part(b"QUJD\r\nabc", 6, 9) == of_part(b"abc", 0, 3)
+    assert not of_part(b"abc", 3, 3)
+    for start, end in ((-1, 2), (2, 1), (0, 4)):
+        with pytest.raises(ValueError, match="places in the data"):
+            of_part(b"abc", start, end)
 
 
 def test_letters_of_base64_are_those_before_the_padding(either: ModuleType) -> None:
     assert either.base64_letters(b"QUJD\r\nREU=\r\nRg==", 0, 16) == 7
     assert either.base64_letters(bytes(range(256)), 0, 256) == 12  # "+", "/" and the digits; then comes "="
     assert either.base64_letters(b"QUJD" * 1_000 + b"\n", 4, 4_001) == 3_996
-    for start, end in ((-1, 2), (2, 1), (0, 3)):
-        with pytest.raises(ValueError, match="places in the data"):
-            either.base64_letters(b"ab", start, end)
+
+
+def test_base64_is_read_across_debris_up_to_its_padding(either: ModuleType) -> None:
+    assert either.from_base64(b"QU\r\nJDRE!VG\r\nRw==QUJD", 0, 21) == b"ABCDEFG"
+    assert either.from_base64(b"QUJDRA", 0, 6) == b"ABCD"
+    assert either.from_base64(b"QUJDR", 0, 5) == b"ABC"
+
+
+def test_what_is_not_quoted_printable_stays_as_it_is(either: ModuleType) -> None:
+    data = b"m=C3=a4lz =\r\n=3d 1=\n=2, a==b, =4\r\n=zz=\r\r\n\r=4"
+
+    assert either.from_quoted_printable(data, 0, len(data)) == "mälz = 1=2, a=b, =4\n=zz\r=4".encode()
+    assert either.from_quoted_printable(b"a=", 0, 2) == b"a"
+
+
+def test_a_line_end_is_lf_where_it_was_crlf(either: ModuleType) -> None:
+    assert either.with_lf(b"a\r\nb\nc\rd\r\r\n\r", 0, 12) == b"a\nb\nc\rd\r\n\r"
 
 
 @pytest.fixture(scope="module")

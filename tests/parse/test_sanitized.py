@@ -48,7 +48,11 @@ for number in range(3_000):
     marked = text.encode(errors="ignore") * choose.choice((1, 1, 300))
     vocabulary.chosen(marked, choose.randrange(257), choose.randrange(300))
     vocabulary.first(marked, choose.randrange(257))
-    core.base64_letters(marked, len(marked) // 3, len(marked))
+    encoded = marked.replace(b"a", b"=").replace(b"/", b"=3D").replace(b">", b"\\r").replace(b" ", b"QUJD")
+    for of_part in (core.base64_letters, core.from_base64, core.from_quoted_printable, core.with_lf):
+        for data in (marked, encoded, encoded[:choose.randrange(9)]):
+            of_part(data, len(data) // 3, len(data))
+            of_part(data[len(data) // 3 :], 0, len(data) - len(data) // 3)
 core.Vocabulary(str).chosen(" ".join(f"{number:x}" * 3 for number in range(200_000)).encode(), 256, 200_000)
 out_of_memory.main()
 print("read")
