@@ -3,7 +3,8 @@
 #include "vocabulary.h"
 
 enum {
-    MOST_OPENING = 256,        /* tokens whose pairs may be phrases */
+    MOST_OPENING = 256,        /* tokens whose pairs may be phrases, or which may vote */
+    MOST_CANDIDATES = 64,
 };
 
 /* Keywords with a separator behind each of them. */
@@ -110,24 +111,46 @@ chosen(Vocabulary *self, PyObject *args)
     return result == NULL && !PyErr_Occurred() ? PyErr_NoMemory() : result;
 }
 
+/* What the keywords among those found give to each candidate; returns how many different ones of them are told. */
+static size_t
+counted(Vocabulary *self, const uint32_t *found, size_t count, uint32_t *sums)
+{
+    size_t told = 0;
+    self->text_count++;
+    for (size_t i = 0; i < count; i++) {
+        if (found[i] < FIRST || found[i] - FIRST >= self->voters)
+            continue;
+        size_t number = found[i] - FIRST;
+        const uint8_t *ballot = self->ballots + number * self->candidates;
+        for (size_t candidate = 0; candidate < self->candidates; candidate++)
+            sums[candidate] += ballot[candidate];
+        Keyword *keyword = &self->keywords[number];
+        told += keyword->seen % 2 == 1 && keyword->seen / 2 != self->text_count;
+        keyword->seen = self->text_count * 2 + keyword->seen % 2;
+    }
+    return told;
+}
+
 static PyObject *
-first(Vocabulary *self, PyObject *args)
+elected(Vocabulary *self, PyObject *args)
 {
     PyObject *marked;
     Py_ssize_t most, size;
     char *text;
-    uint32_t found[MOST_OPENING];
-    if (!PyArg_ParseTuple(args, "Sn:first", &marked, &most) || PyBytes_AsStringAndSize(marked, &text, &size) < 0)
+    uint32_t found[MOST_OPENING], sums[MOST_CANDIDATES] = {0};
+    if (!PyArg_ParseTuple(args, "Sn:elected", &marked, &most) || PyBytes_AsStringAndSize(marked, &text, &size) < 0)
         return NULL;
     if (most < 0 || most > MOST_OPENING)
         return PyErr_Format(PyExc_ValueError, "most is 0 to %d", MOST_OPENING);
+    if (self->ballots == NULL)
+        return PyErr_Format(PyExc_ValueError, "nobody votes before it is closed");
     Py_ssize_t count = read_tokens(self, text, (size_t)size, (size_t)most, (size_t)most, found);
-    PyObject *words = count < 0 ? NULL : PyList_New(0);
-    for (Py_ssize_t i = 0; words != NULL && i < count; i++)
-        if (found[i] >= FIRST
-            && PyList_Append(words, PyList_GetItem(self->texts, (Py_ssize_t)(found[i] - FIRST))) < 0)
-            Py_CLEAR(words);
-    return words;
+    if (count < 0)
+        return NULL;
+    size_t told = counted(self, found, (size_t)count, sums), first = 0;
+    for (size_t candidate = 1; candidate < self->candidates; candidate++)
+        first = sums[candidate] > sums[first] ? candidate : first;
+    return Py_BuildValue("nIn", (Py_ssize_t)first, (unsigned int)sums[first], (Py_ssize_t)told);
 }
 
 static PyObject *
@@ -179,14 +202,53 @@ vocabulary_freed(Vocabulary *self)
     PyMem_Free(self->tokens.octets);
     PyMem_Free(self->letters.octets);
     PyMem_Free(self->keywords);
+    PyMem_Free(self->ballots);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
 }
 
-static PyObject *
-closed(Vocabulary *self, PyObject *Py_UNUSED(ignored))
+/* A row of ballots for each of so many keywords. Returns NULL and an exception where one has another length. */
+static uint8_t *
+rows_of(const Vocabulary *self, PyObject *ballots, size_t voters, size_t candidates)
 {
+    uint8_t *rows = PyMem_Calloc(voters + 1, candidates);
+    if (rows == NULL)
+        PyErr_NoMemory();
+    for (size_t i = 0; rows != NULL && i < voters; i++) {
+        PyObject *ballot = PyDict_GetItemWithError(ballots, PyList_GetItem(self->texts, (Py_ssize_t)i));
+        char *octets;
+        Py_ssize_t length = 0;
+        if (ballot != NULL && PyBytes_AsStringAndSize(ballot, &octets, &length) == 0) {
+            if ((size_t)length == candidates)
+                memcpy(rows + i * candidates, octets, candidates);
+            else
+                PyErr_SetString(PyExc_ValueError, "a ballot has an octet for each candidate");
+        }
+        if (PyErr_Occurred()) {
+            PyMem_Free(rows);
+            return NULL;
+        }
+    }
+    return rows;
+}
+
+static PyObject *
+closed(Vocabulary *self, PyObject *args)
+{
+    PyObject *ballots;
+    Py_ssize_t candidates;
+    if (!PyArg_ParseTuple(args, "O!n:close", &PyDict_Type, &ballots, &candidates))
+        return NULL;
+    if (self->ballots != NULL || candidates < 1 || candidates > MOST_CANDIDATES)
+        return PyErr_Format(PyExc_ValueError, "it is closed once, with 1 to %d candidates", MOST_CANDIDATES);
+    size_t voters = self->keyword_count;
+    uint8_t *rows = rows_of(self, ballots, voters, (size_t)candidates);
+    if (rows == NULL)
+        return NULL;
+    self->ballots = rows;
+    self->voters = voters;
+    self->candidates = (size_t)candidates;
     self->is_closed = 1;
     Py_RETURN_NONE;
 }
@@ -202,8 +264,8 @@ length(PyObject *self)
 
 static PyMethodDef vocabulary_methods[] = {
     {"chosen", (PyCFunction)chosen, METH_VARARGS, "As in uncompiled.Vocabulary."},
-    {"close", (PyCFunction)closed, METH_NOARGS, "As in uncompiled.Vocabulary."},
-    {"first", (PyCFunction)first, METH_VARARGS, "As in uncompiled.Vocabulary."},
+    {"close", (PyCFunction)closed, METH_VARARGS, "As in uncompiled.Vocabulary."},
+    {"elected", (PyCFunction)elected, METH_VARARGS, "As in uncompiled.Vocabulary."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -37,6 +37,8 @@ typedef struct {
     PyObject *stops;           /* frozenset[str] of plain tokens that are none; NULL where there is no rule for these */
     PyObject *told;            /* frozenset[str] of keywords that are told when they are there; NULL for none */
     Py_ssize_t shortest, longest; /* letters of the plain tokens that are keywords */
+    uint8_t *ballots;          /* what a keyword gives to each of the candidates; NULL before it is closed */
+    size_t voters, candidates; /* so many keywords have a ballot, each of so many octets */
     int is_closed;             /* what was not met is none */
     Place *places;
     size_t place_count, kept;

@@ -6,13 +6,15 @@ What a token or a character means is for the callers to say, once for each.
 import binascii
 import re
 from collections.abc import Callable
+from struct import Struct
 
-CONTRACT = 3
+CONTRACT = 4
 """As in compiled.h, where it says when it goes up."""
 
 _MARK, _BETWEEN_BLANKS = b"\x01", b" \x01 "
 _MARK_AS_TEXT = _MARK.decode()
 _MOST_OPENING = 256
+_MOST_CANDIDATES = 64
 _LONG = 16
 """Characters that most tokens have less of."""
 _BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -43,14 +45,29 @@ class Vocabulary:
         if min(shortest, longest) < 0:
             raise ValueError("shortest and longest are no less than 0")
         self._told = told
+        self._ballots: dict[str, int] = {}
         self._known = _Known(keyword_of, stops, shortest, longest)
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def close(self) -> None:
-        """From now on a token that was not met is no keyword, and is not kept."""
+    def close(self, ballots: dict[str, bytes], candidates: int) -> None:
+        """From now on a token that was not met is no keyword, and is not kept; what is one can vote.
+
+        ballots -- what a keyword gives to each of up to 64 candidates, an octet each; who has none gives nothing
+        Raises ValueError, also where it is closed already.
+        """
+        if self._ballots or not 1 <= candidates <= _MOST_CANDIDATES:
+            raise ValueError(f"it is closed once, with 1 to {_MOST_CANDIDATES} candidates")
+        if any(len(ballot) != candidates for ballot in ballots.values()):
+            raise ValueError("a ballot has an octet for each candidate")
         self._known.is_closed = True
+        self._sums = Struct(f"<{candidates}H")
+        # Its octets are the digits of one number, of two octets each, so that adding adds up all of them at once.
+        self._ballots = {
+            word: int.from_bytes(self._sums.pack(*ballots.get(word, bytes(candidates))), "little")
+            for word in {"", *self._known.values()}
+        }
 
     def chosen(self, marked: bytes, opening: int, most: int) -> tuple[str, str, set[str]]:
         """The first `most` keywords of a text, each once; the pairs of those that are side by side in its opening, with
@@ -70,17 +87,24 @@ class Vocabulary:
         words = list(dict.fromkeys(filter(None, found)))[:most]
         return "\n".join(words), "\n".join(phrases), set(self._told.intersection(words))
 
-    def first(self, marked: bytes, most: int) -> list[str]:
-        """The keywords among the first `most` tokens of a text, up to 256, as often as they are there.
+    def elected(self, marked: bytes, most: int) -> tuple[int, int, int]:
+        """The candidate whom the first `most` tokens of a text, up to 256, give the most, the first one of several; how
+        much that is; and how many different keywords among them are told.
 
-        Raises ValueError.
+        Raises ValueError, also where it is not closed.
         """
         if not 0 <= most <= _MOST_OPENING:
             raise ValueError(f"most is 0 to {_MOST_OPENING}")
+        if not self._ballots:
+            raise ValueError("nobody votes before it is closed")
         tokens, rest = _tokens(marked[: most * _LONG], most)
         if not rest:  # then the last one may be cut
             tokens, _ = _tokens(marked, most)
-        return list(filter(None, map(self._known.__getitem__, tokens)))
+        voters = list(map(self._known.__getitem__, tokens))
+        total = sum(map(self._ballots.__getitem__, voters))
+        sums = self._sums.unpack(total.to_bytes(self._sums.size, "little"))
+        given = max(sums)
+        return sums.index(given), given, len(self._told.intersection(voters))
 
 
 def _tokens(marked: bytes, opening: int) -> tuple[list[str], list[str]]:

@@ -5,11 +5,11 @@ A word is looked up among those that were met; what is below looks at it only wh
 
 import re
 from collections.abc import Set as AbstractSet
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 from inboxstats.parse.core import Vocabulary
-from inboxstats.parse.languages import detect, stop_words, voters
+from inboxstats.parse.languages import detect, stop_words
 from inboxstats.parse.marking import marked
 from inboxstats.parse.text import DISCLAIMER_WORDS
 
@@ -20,7 +20,6 @@ MOST_WORDS = 5_000
 OPENING = 128
 """Words of a message, its subject's first, whose pairs are its phrases: what follows repeats them, or tells details."""
 
-_WORDS_TO_TELL_THE_LANGUAGE = 64
 _CHARACTERS_TO_TELL_THE_LANGUAGE = 1_000
 
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff]")
@@ -84,7 +83,7 @@ def tokens(subject: str, text: str) -> Tokens:
 
 def language_of(cut: Tokens) -> str | None:
     """The language of a text."""
-    return detect(cut.beginning, _voters().first(cut.marked, _WORDS_TO_TELL_THE_LANGUAGE))
+    return detect(*cut)
 
 
 def chosen(cut: Tokens, language: str | None) -> Keywords:
@@ -128,17 +127,9 @@ class _Vocabularies:
 _VOCABULARIES = _Vocabularies()
 
 
-@cache
-def _voters() -> Vocabulary:
-    vocabulary = Vocabulary(str)
-    vocabulary.chosen(" ".join(voters()).encode(), 0, 0)
-    vocabulary.close()
-    return vocabulary
-
-
 def keyword(token: str, stops: frozenset[str]) -> str:
     """The keyword in a lower-cased token, or ``""``: stop words, numbers, identifiers and checksums are none."""
-    word = token.strip("'") if token.isascii() else _NO_LETTER.sub("", token).strip("'")
+    word = token if token.isalpha() else _NO_LETTER.sub("", token).strip("'")
     if word in stops or "_" in word:
         return ""
     if "'" in word:

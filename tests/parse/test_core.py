@@ -97,12 +97,29 @@ def test_it_is_told_which_of_certain_words_are_there(either: ModuleType) -> None
     assert vocabulary.chosen(b"barley", 100, 100)[2] == set()
 
 
-def test_the_first_words_come_as_often_as_they_are_there(either: ModuleType) -> None:
-    vocabulary = either.Vocabulary(long_word)
+BALLOTS = {"gerste": b"\0\2\1", "hopfen": b"\3\0\1", "mälz": b"\0\0\xff"}
+"""What each gives to three candidates."""
 
-    assert vocabulary.first("gerste\1hopfen gerste mälz of".encode(), 5) == ["gerste", "hopfen", "gerste", "mälz"]
-    assert vocabulary.first(b"gerste\1hopfen gerste", 2) == ["gerste"]
-    assert vocabulary.first(b"a " * 5_000 + b"barley", 256) == []
+
+def voters(of: ModuleType) -> uncompiled.Vocabulary:
+    """Those who vote, of whom two are told, and one more without a ballot."""
+    vocabulary: uncompiled.Vocabulary = of.Vocabulary(long_word, told=frozenset({"gerste", "hopfen"}))
+    vocabulary.chosen("hopfen gerste mälz hefe of".encode(), 0, 0)
+    vocabulary.close(BALLOTS, 3)
+    return vocabulary
+
+
+def test_the_first_words_vote_as_often_as_they_are_there(either: ModuleType) -> None:
+    elected = voters(either).elected
+
+    assert elected(b"gerste\1hopfen gerste hefe", 5) == (1, 4, 2)  # 3, 4 and 3 votes
+    assert elected(b"gerste\1hopfen gerste", 2) == (1, 2, 1)  # the mark is the second of the two
+    assert elected(b"hopfen gerste gerste", 2) == (0, 3, 2)
+    assert elected("mälz gerste".encode(), 5) == (2, 256, 1)
+    assert elected("mälz ".encode() * 300, 256) == (2, 256 * 255, 0)
+    assert elected(b"a " * 5_000 + b"gerste", 256) == (0, 0, 0)
+    assert elected(b"gerste hopfen gerste gerste hopfen hopfen hopfen", 5) == (0, 6, 2)  # 6, 6 and 5: the first one
+    assert elected(b"gerste", 0) == (0, 0, 0)
 
 
 def test_a_token_is_asked_for_once(either: ModuleType) -> None:
@@ -139,10 +156,29 @@ def test_a_plain_token_is_its_own_keyword_by_rule_and_is_not_asked_for(either: M
 def test_a_closed_vocabulary_meets_no_more_tokens(either: ModuleType) -> None:
     vocabulary = either.Vocabulary(str)
     vocabulary.chosen("barley mälz".encode(), 0, 0)
-    vocabulary.close()
+    vocabulary.close({"hops": b"\1", "mälz": b"\1"}, 1)
 
-    assert vocabulary.first("hops barley\1mälz barley".encode(), 100) == ["barley", "mälz", "barley"]
+    assert vocabulary.elected("hops barley\1mälz barley".encode(), 100) == (0, 1, 0)
+    assert vocabulary.chosen("hops barley\1mälz barley".encode(), 100, 100)[0] == "barley\nmälz"
     assert len(vocabulary) == 2
+
+
+def test_who_cannot_vote_or_be_voted_for_is_refused(either: ModuleType) -> None:
+    vocabulary = either.Vocabulary(str)
+    vocabulary.chosen(b"barley", 0, 0)
+    with pytest.raises(ValueError, match="before it is closed"):
+        vocabulary.elected(b"barley", 1)
+    for candidates in (0, -1, 65):
+        with pytest.raises(ValueError, match="1 to 64 candidates"):
+            vocabulary.close({}, candidates)
+    for ballot in (b"", b"\1", b"\1\1\1"):
+        with pytest.raises(ValueError, match="an octet for each candidate"):
+            vocabulary.close({"barley": ballot}, 2)
+    vocabulary.close({"barley": bytes(63) + b"\7"}, 64)
+    with pytest.raises(ValueError, match="closed once"):
+        vocabulary.close({}, 64)
+
+    assert vocabulary.elected(b"barley", 1) == (63, 7, 0)
 
 
 def test_a_long_token_is_read_like_any_other(either: ModuleType) -> None:
@@ -168,8 +204,6 @@ def test_what_a_keyword_raises_is_raised(either: ModuleType, fault: Exception) -
     vocabulary = either.Vocabulary(keyword_of)
     with pytest.raises(type(fault)):
         vocabulary.chosen(b"barley hops", 100, 100)
-    with pytest.raises(type(fault)):
-        vocabulary.first(b"barley hops", 100)
     assert vocabulary.chosen(b"barley malt", 100, 100)[0] == "barley\nmalt"
 
 
@@ -180,9 +214,9 @@ def test_no_opening_is_longer_than_there_is_room_for(either: ModuleType, opening
 
 
 @pytest.mark.parametrize("most", [-1, 257])
-def test_no_more_first_words_are_had_than_there_is_room_for(either: ModuleType, most: int) -> None:
+def test_no_more_words_vote_than_there_is_room_for(either: ModuleType, most: int) -> None:
     with pytest.raises(ValueError, match="most is 0 to 256"):
-        either.Vocabulary(long_word).first(b"barley", most)
+        voters(either).elected(b"gerste", most)
 
 
 def test_what_is_no_keyword_and_no_text_is_refused(compiled: ModuleType) -> None:
@@ -192,6 +226,8 @@ def test_what_is_no_keyword_and_no_text_is_refused(compiled: ModuleType) -> None
         compiled.Vocabulary(type("Text", (str,), {})).chosen(b"barley", 1, 1)
     with pytest.raises(TypeError):
         compiled.Vocabulary(long_word).chosen("barley", 1, 1)
+    with pytest.raises(TypeError):
+        compiled.Vocabulary(long_word).close([], 1)
     with pytest.raises(UnicodeDecodeError):
         compiled.Vocabulary(long_word).chosen(b"\xff", 1, 1)
     with pytest.raises(UnicodeEncodeError):
@@ -230,8 +266,11 @@ def test_a_text_has_the_same_words_in_both(
         text = " ".join(pieces).encode()
         one, other = (vocabulary.chosen(text, opening, most) for vocabulary in both)
         assert one == other
-        first, again = (vocabulary.first(text, opening) for vocabulary in both)
-        assert first == again
+    for vocabulary in both:
+        vocabulary.close({"aabb": b"\1\2", "bbbb": b"\2\1", "漢é漢é": b"\0\xff"}, 2)
+    for pieces in several:
+        one, other = (vocabulary.elected(" ".join(pieces).encode(), opening) for vocabulary in both)
+        assert one == other
 
 
 def test_half_a_million_tokens_are_all_found_again(compiled: ModuleType) -> None:
@@ -323,9 +362,12 @@ def test_nothing_that_was_lent_is_kept(compiled: ModuleType) -> None:
         vocabulary = compiled.Vocabulary(long_word)
         for number in range(2_000):
             vocabulary.chosen(f"barley{number:x} hops malt\1{'x' * 300}".encode(), 100, 100)
-            vocabulary.first(b"barley hops", 100)
         with pytest.raises(UnicodeDecodeError):
             vocabulary.chosen(b"barley \xff", 100, 100)
+        with pytest.raises(ValueError, match="an octet for each"):
+            vocabulary.close({"hops": b"\1", "barley0": b""}, 1)
+        vocabulary.close({"hops": b"\1"}, 1)
+        vocabulary.elected(b"barley hops", 100)
         characters = compiled.Characters(lambda _: "é", bytes(128))
         characters.translated("aé漢字")
         compiled.Lines("abc", "T", ("a", "bc")).read("abc\nd\n> \ud800")

@@ -47,7 +47,8 @@ for number in range(3_000):
     )
     marked = text.encode(errors="ignore") * choose.choice((1, 1, 300))
     vocabulary.chosen(marked, choose.randrange(257), choose.randrange(300))
-    vocabulary.first(marked, choose.randrange(257))
+    vocabulary.close({text[:3]: bytes(range(7))}, 7)
+    vocabulary.elected(marked, choose.randrange(257))
     encoded = marked.replace(b"a", b"=").replace(b"/", b"=3D").replace(b">", b"\\r").replace(b" ", b"QUJD")
     for of_part in (core.base64_letters, core.from_base64, core.from_quoted_printable, core.with_lf):
         for data in (marked, encoded, encoded[:choose.randrange(9)]):
