@@ -5,7 +5,9 @@ What the bytes of a structured field mean is for address.py, date.py and paramet
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from inboxstats.parse import core
@@ -111,7 +113,9 @@ def _within(data: bytes, start: int, end: int, limit: int) -> Iterator[bytes]:
 
 
 _WORD_START = re.compile(rb"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,40})?\?\s?([BbQq])\?")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+# A field that is nothing but words in one charset and encoding: most with words are, and take a third of the time.
+_ROW_OF_WORDS = re.compile(rb"\s*+=\?([^?\s*]{1,40})\?([BbQq])\?[^?\s]*+\?=(?:\s*+=\?\1\?\2\?[^?\s]*+\?=)*+\s*+")
+_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _CONTROLS = dict.fromkeys((*range(32), 127), " ")
 
 
@@ -121,10 +125,17 @@ def text(raw: bytes, label: str | None = None) -> str:
     `label` is the charset to try for raw 8-bit bytes that are no UTF-8: the message's own, where it has one.
     """
     has_words = b"=?" in raw and b"?=" in raw
-    found = "".join(_decoded(_pieces(raw), label)) if has_words else _undeclared(raw, label)
+    found = _with_words(raw, label) if has_words else _undeclared(raw, label)
     if not found.isprintable():
         found = found.translate(_CONTROLS)
     return " ".join(found.split())
+
+
+def _with_words(raw: bytes, label: str | None) -> str:
+    row = _ROW_OF_WORDS.fullmatch(raw)
+    if row is None:
+        return "".join(_decoded(_pieces(raw), label))
+    return decode(_octets(row[2].upper(), raw.split(b"?")[3::4]), _label(row[1]))
 
 
 def _undeclared(raw: bytes, label: str | None) -> str:
@@ -164,23 +175,30 @@ def _pieces(raw: bytes) -> Iterator[Piece]:
 
 def _decoded(pieces: Iterator[Piece], label: str | None) -> Iterator[str]:
     """Neighbours in one charset are joined before they are decoded: senders split words inside a character."""
-    charset, octets, open_base64 = b"", b"", b""
-    for piece_charset, encoding, content in (*pieces, (b"", b"", b"")):
-        if charset and (piece_charset != charset or (open_base64 and encoding != b"B")):
-            octets += _base64(open_base64)
-            open_base64 = b""
-        if charset and piece_charset != charset:
-            yield decode(octets, charset.decode("ascii", "replace"))
-            octets = b""
-        charset = piece_charset
-        if not charset:
-            yield _undeclared(content, label)
-        elif encoding == b"Q":
-            octets += binascii.a2b_qp(content, header=True)
+    for charset, row in groupby(pieces, itemgetter(0)):
+        if charset:
+            alike = groupby(row, itemgetter(1))
+            octets = [_octets(encoding, [word[2] for word in words]) for encoding, words in alike]
+            yield decode(b"".join(octets), _label(charset))
         else:
-            joined = open_base64 + _NOT_BASE64.sub(b"", content)
-            whole = len(joined) if b"=" in content else len(joined) // 4 * 4
-            octets, open_base64 = octets + _base64(joined[:whole]), joined[whole:]
+            yield from (_undeclared(piece[2], label) for piece in row)
+
+
+def _octets(encoding: bytes, contents: Iterable[bytes]) -> bytes:
+    """The octets of words in one encoding; base64 that ends inside an octet goes on in the next one."""
+    if encoding == b"Q":
+        return b"".join([binascii.a2b_qp(content, header=True) for content in contents])
+    octets, left = [], b""
+    for content in contents:
+        letters = left + content.translate(None, _NOT_BASE64)
+        whole = len(letters) if b"=" in content else len(letters) // 4 * 4
+        octets.append(_base64(letters[:whole]))
+        left = letters[whole:]
+    return b"".join(octets) + _base64(left)
+
+
+def _label(charset: bytes) -> str:
+    return charset.lower().decode("ascii", "replace")
 
 
 def _base64(content: bytes) -> bytes:
