@@ -141,6 +141,10 @@ class Location:
     length: int | None = None
     version: str = ""
 
+    def __reduce__(self) -> tuple[type["Location"], tuple[object, ...]]:
+        """Processes send them to one another, and dataclasses' own way takes three times as long."""
+        return Location, (self.path, self.start, self.length, self.version)
+
     def read(self, most: int | None = None) -> bytes:
         """The message's bytes, or the first `most` of them.
 
@@ -186,6 +190,10 @@ class HeaderLocation(Location):
 
     message_size: int | None = None
     text: str = ""
+
+    def __reduce__(self) -> tuple[type[Location], tuple[object, ...]]:
+        """As above."""
+        return HeaderLocation, (self.path, self.start, self.length, self.version, self.message_size, self.text)
 
     def read(self, most: int | None = None) -> bytes:
         """The header, with the empty line at its end. Raises OSError; zlib.error where the file is damaged."""
