@@ -32,6 +32,9 @@ PARSER_VERSION = 7
 
 _Value = TypeVar("_Value")
 _IN_ANGLES = re.compile(r"<([^<>]*)>")
+# As nearly all are written: nothing to decode, and a third of the time.
+_USUAL_MESSAGE_ID = re.compile(rb"\s*<([!-;=@-~]+)>\s*")
+_FINGERPRINTED = (b"message-id", b"from", b"date")
 _DEFAULT_LIMITS = mime.Limits()
 
 # In the place of what cannot be read.
@@ -218,7 +221,8 @@ def _received(fields: Fields) -> datetime | None:
 
 
 def _message_id(fields: Fields) -> str | None:
-    return _identifier(fields, b"message-id") or None
+    usual = _USUAL_MESSAGE_ID.fullmatch(fields.get(b"message-id", b""))
+    return usual[1].decode("ascii") if usual else _identifier(fields, b"message-id") or None
 
 
 def _text(fields: Fields, name: bytes, label: str | None = None) -> str | None:
@@ -241,7 +245,7 @@ def _fingerprint(fields: Fields, data: bytes, start: int) -> str:
     identifier = fields.get(b"message-id", b"").strip()
     if not identifier:
         return _digest(data[start:])
-    return _digest(b"\0".join(b" ".join(fields.get(name, b"").split()) for name in (b"message-id", b"from", b"date")))
+    return _digest(b"\0".join([b" ".join(fields.get(name, b"").split()) for name in _FINGERPRINTED]))
 
 
 def _digest(data: bytes) -> str:
