@@ -200,25 +200,35 @@ keep(Vocabulary *self, uint32_t hash, uint64_t head, const char *token, size_t l
     return 0;
 }
 
-/* Whether a token has letters of ASCII alone. */
+/* Whether a token has letters alone, all below U+0800. Returns -1 and an exception where Python fails to tell. */
 static int
-is_plain(const char *token, size_t length)
+is_plain(const char *token, size_t length, PyObject *text)
 {
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)((token[i] | 32) - 'a') >= 26)
+    int is_ascii = 1;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char octet = (unsigned char)token[i];
+        if (octet >= 0xE0 || (octet < 0x80 && (unsigned char)((octet | 32) - 'a') >= 26))
             return 0;
-    return 1;
+        is_ascii &= octet < 0x80;
+    }
+    if (is_ascii)
+        return 1;
+    PyObject *answer = PyObject_CallMethod(text, "isalpha", NULL);
+    int result = answer == NULL ? -1 : answer == Py_True;
+    Py_XDECREF(answer);
+    return result;
 }
 
 /* Which keyword a plain token is: itself, unless it is a stop word, or too short or long, or one letter repeated. */
 static uint32_t
 number_of_plain(Vocabulary *self, PyObject *text, const char *token, size_t length)
 {
-    if (length < (size_t)self->shortest || length > (size_t)self->longest)
+    Py_ssize_t letters = PyUnicode_GetLength(text);
+    if (letters < self->shortest || letters > self->longest)
         return NO_KEYWORD;
-    size_t alike = 1;
-    while (alike < length && token[alike] == token[0])
-        alike++;
+    size_t width = (unsigned char)token[0] < 0x80 ? 1 : 2, alike = width;
+    while (alike + width <= length && memcmp(token + alike, token, width) == 0)
+        alike += width;
     int is_stop = alike == length ? 1 : PySet_Contains(self->stops, text);
     if (is_stop != 0)
         return is_stop < 0 ? NOT_MET : NO_KEYWORD;
@@ -246,9 +256,10 @@ looked_up(Vocabulary *self, Token token)
     if (text == NULL)
         return NOT_MET;
     uint32_t number = NOT_MET;
-    if (self->stops != NULL && is_plain(token.octets, token.length))
+    int by_rule = self->stops == NULL ? 0 : is_plain(token.octets, token.length, text);
+    if (by_rule > 0)
         number = number_of_plain(self, text, token.octets, token.length);
-    else {
+    else if (by_rule == 0) {
         PyObject *keyword = PyObject_CallFunctionObjArgs(self->keyword_of, text, NULL);
         if (keyword != NULL)
             number = number_of(self, keyword);

@@ -28,8 +28,9 @@ class Vocabulary:
     Texts are in UTF-8: tokens between blanks; an octet 1 where a phrase cannot go on is one, too, and no keyword.
 
     keyword_of -- says which keyword a token is that was not met yet
-    stops      -- where given, a token of ASCII letters alone is its own keyword, unless it is one of these, shorter
-                  than `shortest` or longer than `longest`, or one letter again and again; others are asked for
+    stops      -- where given, a token of letters alone, all below U+0800, is its own keyword, unless it is one of
+                  these, shorter than `shortest` or longer than `longest`, or one letter again and again; others are
+                  asked for
     told       -- keywords of which it is told that they are there
     """
 
@@ -127,7 +128,7 @@ class _Known(dict[str, str]):
     def __missing__(self, token: str) -> str:
         if self.is_closed or token == _MARK_AS_TEXT:
             return ""
-        if self._stops is not None and token.isascii() and token.isalpha():
+        if self._stops is not None and token.isalpha() and max(token) < "\u0800":
             is_word = token not in self._stops and self._shortest <= len(token) <= self._longest
             word = token if is_word and token != token[0] * len(token) else ""
         else:
