@@ -5,15 +5,15 @@
     benchmarks/parse.py --only rows,whole --rounds 9
     benchmarks/parse.py --only own --mail FOLDER
 
-rows    messages a second to rows with keywords, by warm processes, as compiled as they are and in Python alone; mu
-        and notmuch as whole programs
+rows    messages a second to rows with keywords, by warm processes, as compiled as they are and in Python alone; the
+        same by a recipe of fast libraries (recipe.py); mu and notmuch as whole programs
 own     the same over mail of your own: each file below FOLDER is a message
 whole   a first `report --format json`, start-up included, beside the script benchmarks/plain.py
 scale   a report over a growing archive: the first, one after 100 new messages, one after none
 
 Contenders are measured in turn: never all of one and then all of the other. Only ratios travel from machine to machine,
 so each is the median of the rounds' own ratios. A contender that counts the messages wrongly ends the run. The mail is
-made by mixed.py, but for your own. mu and notmuch take part where they are installed.
+made by mixed.py, but for your own. The recipe's libraries, mu and notmuch take part where they are installed.
 """
 
 import argparse
@@ -26,6 +26,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC
+from importlib.util import find_spec
 from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
@@ -203,6 +204,8 @@ def contenders(experiment: str, processes: int) -> list[Contender]:
         Contender(f"standard library, {processes} processes", _rows("plain", processes)),
         Contender("standard library, 1 process", _rows("plain", 1)),
     ]
+    if find_spec("fast_mail_parser") and find_spec("selectolax"):
+        found.append(Contender(f"recipe of libraries, {processes} processes", _rows("recipe", processes)))
     if shutil.which("mu"):
         found.append(Contender("mu index", _mu, rounds=INDEXER_ROUNDS))
     if shutil.which("notmuch"):

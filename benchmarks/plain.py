@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -19,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from inboxstats.bench.standard import Row, row
 
 
-def rows(paths: list[str]) -> list[Row | None]:
+def rows(paths: Sequence[str]) -> list[Row | None]:
     """The rows of some files."""
     return [row(Path(path).read_bytes()) for path in paths]
 

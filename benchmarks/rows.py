@@ -1,6 +1,6 @@
 """Rows with keywords out of message files, as fast as worker processes make them: what benchmarks/parse.py times.
 
-    python benchmarks/rows.py ours|uncompiled|plain PROCESSES DIR COUNT
+    python benchmarks/rows.py ours|uncompiled|plain|recipe PROCESSES DIR COUNT
 
 Prints how many messages gave a row, and the seconds for COUNT of them, counted from when the processes are warm.
 """
@@ -37,16 +37,28 @@ def _uncompiled(paths: Sequence[str], processes: int) -> Iterator[bool]:
 
 
 def _plain(paths: Sequence[str], processes: int) -> Iterator[bool]:
-    batches = [paths[start : start + workers.BATCH] for start in range(0, len(paths), workers.BATCH)]
     with ProcessPoolExecutor(processes) as pool:
-        for found in pool.map(plain.rows, batches):
+        for found in pool.map(plain.rows, _batches(paths)):
             yield from (row is not None and bool(row[0]) for row in found)
+
+
+def _recipe(paths: Sequence[str], processes: int) -> Iterator[bool]:
+    import recipe  # its libraries may not be installed
+
+    with ProcessPoolExecutor(processes) as pool:
+        for found in pool.map(recipe.rows, _batches(paths)):
+            yield from (row is not None for row in found)
+
+
+def _batches(paths: Sequence[str]) -> list[Sequence[str]]:
+    return [paths[start : start + workers.BATCH] for start in range(0, len(paths), workers.BATCH)]
 
 
 CONTENDERS: Mapping[str, Callable[[Sequence[str], int], Iterator[bool]]] = {
     "ours": _ours,
     "uncompiled": _uncompiled,
     "plain": _plain,
+    "recipe": _recipe,
 }
 
 
