@@ -16,7 +16,7 @@
 
 /* As in uncompiled.py. It goes up with each change here that one can tell from outside: an argument, a result, a fault
    that is mended. What was built of older sources is then not used. */
-#define CONTRACT 4
+#define CONTRACT 5
 
 /* What our files share is for no one else, and is not to be mistaken for what others name alike. */
 #if defined(__GNUC__)
@@ -29,6 +29,18 @@ PyObject *base64_letters(PyObject *module, PyObject *args);
 PyObject *from_base64(PyObject *module, PyObject *args);
 PyObject *from_quoted_printable(PyObject *module, PyObject *args);
 PyObject *with_lf(PyObject *module, PyObject *args);
+PyObject *end_of_section(PyObject *module, PyObject *args);
+PyObject *next_delimiter(PyObject *module, PyObject *args);
+
+/* Where `data[start:end]` begins; NULL and an exception where that is no part of the data. */
+const char *octets_between(PyObject *data, Py_ssize_t start, Py_ssize_t end);
+
+/* As Python's bytes.isspace(). */
+static inline int
+is_space(char octet)
+{
+    return octet == ' ' || ('\t' <= octet && octet <= '\r');
+}
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

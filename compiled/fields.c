@@ -15,12 +15,6 @@ typedef struct {
     size_t lengths[MOST_WANTED];
 } Fields;
 
-static int
-is_space(char octet)
-{
-    return octet == ' ' || ('\t' <= octet && octet <= '\r');
-}
-
 static char
 lowered(char octet)
 {
@@ -103,16 +97,19 @@ keep(const Fields *self, int number, const char *value, size_t length, PyObject 
 }
 
 static PyObject *
-read_fields(Fields *self, PyObject *head)
+read_fields(Fields *self, PyObject *args)
 {
-    char *octets;
-    Py_ssize_t size;
-    if (PyBytes_AsStringAndSize(head, &octets, &size) < 0)
+    PyObject *data;
+    Py_ssize_t start, stop;
+    if (!PyArg_ParseTuple(args, "Snn:read", &data, &start, &stop))
+        return NULL;
+    const char *first = octets_between(data, start, stop);
+    if (first == NULL)
         return NULL;
     PyObject *fields = PyDict_New();
     int found = 0, broken = 0;
-    const char *end = octets + size;
-    for (const char *field = octets; fields != NULL && field <= end;) {
+    const char *end = first + (stop - start);
+    for (const char *field = first; fields != NULL && field <= end;) {
         const char *field_end = end_of_field(field, end);
         const char *colon = memchr(field, ':', (size_t)(field_end - field));
         const char *name_end = colon == NULL ? field : colon;
@@ -184,7 +181,7 @@ fields_freed(Fields *self)
 }
 
 static PyMethodDef fields_methods[] = {
-    {"read", (PyCFunction)read_fields, METH_O, "As in uncompiled.Fields."},
+    {"read", (PyCFunction)read_fields, METH_VARARGS, "As in uncompiled.Fields."},
     {NULL, NULL, 0, NULL},
 };
 

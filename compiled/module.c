@@ -26,6 +26,8 @@ static PyMethodDef module_methods[] = {
     {"from_base64", from_base64, METH_VARARGS, "As in uncompiled."},
     {"from_quoted_printable", from_quoted_printable, METH_VARARGS, "As in uncompiled."},
     {"with_lf", with_lf, METH_VARARGS, "As in uncompiled."},
+    {"end_of_section", end_of_section, METH_VARARGS, "As in uncompiled."},
+    {"next_delimiter", next_delimiter, METH_VARARGS, "As in uncompiled."},
     {NULL, NULL, 0, NULL},
 };
 

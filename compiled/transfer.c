@@ -18,15 +18,13 @@ static int
 range_of(PyObject *args, Range *range)
 {
     PyObject *data;
-    Py_ssize_t start, end, size;
-    char *octets;
-    if (!PyArg_ParseTuple(args, "Snn", &data, &start, &end) || PyBytes_AsStringAndSize(data, &octets, &size) < 0)
+    Py_ssize_t start, end;
+    if (!PyArg_ParseTuple(args, "Snn", &data, &start, &end))
         return -1;
-    if (start < 0 || end > size || start > end) {
-        PyErr_SetString(PyExc_ValueError, "start and end are places in the data, in this order");
+    const char *octets = octets_between(data, start, end);
+    if (octets == NULL)
         return -1;
-    }
-    *range = (Range){(const unsigned char *)octets + start, (size_t)(end - start)};
+    *range = (Range){(const unsigned char *)octets, (size_t)(end - start)};
     return 0;
 }
 

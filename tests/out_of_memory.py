@@ -18,6 +18,7 @@ TEXT = "aé漢あ"
 LINES = "abc\n\n> \ud800"
 ENCODED = b"=41\r\n"
 HEAD = b"From: a\n b\nTo: c\nno field"
+PARTS = b"x\n" * 600 + b"\n--b--\n"
 
 
 def vocabulary(module: ModuleType = core) -> Any:
@@ -43,6 +44,11 @@ def elected(of: Any) -> object:
 
 def decoded(data: bytes, module: ModuleType = core) -> object:
     return [of(data, 0, len(data)) for of in (module.from_base64, module.from_quoted_printable, module.with_lf)]
+
+
+def structure(of: Any) -> object:
+    """Where the parts of a message are."""
+    return [(of.end_of_section(PARTS, 300, size), of.next_delimiter(PARTS, b"b", 300, size)) for size in (900, 1_207)]
 
 
 def runs_out(work: Callable[[], object], *, after: int) -> bool:
@@ -81,7 +87,8 @@ def main() -> None:
         failures(characters, lambda found: found.translated(TEXT), "aé 漢  \1 ".encode()),
         failures(lambda: core.Lines("ab", "T", ("b",)), lambda found: found.read(LINES), (LINES.split("\n"), b"peq")),
         failures(lambda: ENCODED, decoded, decoded(ENCODED, uncompiled)),
-        failures(lambda: core.Fields((b"from", b"to")), lambda found: found.read(HEAD), fields),
+        failures(lambda: core.Fields((b"from", b"to")), lambda found: found.read(HEAD, 0, len(HEAD)), fields),
+        failures(lambda: core, structure, structure(uncompiled)),
     )
 
 

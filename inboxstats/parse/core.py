@@ -11,8 +11,10 @@ if TYPE_CHECKING:  # the contract of both
         Lines,
         Vocabulary,
         base64_letters,
+        end_of_section,
         from_base64,
         from_quoted_printable,
+        next_delimiter,
         with_lf,
     )
 else:
@@ -24,8 +26,10 @@ else:
             Lines,
             Vocabulary,
             base64_letters,
+            end_of_section,
             from_base64,
             from_quoted_printable,
+            next_delimiter,
             with_lf,
         )
 
@@ -39,14 +43,16 @@ else:
             Lines,
             Vocabulary,
             base64_letters,
+            end_of_section,
             from_base64,
             from_quoted_printable,
+            next_delimiter,
             with_lf,
         )
 
 __all__ = [
-    "APART", "IS_COMPILED", "PAIRED", "Characters", "Fields", "Lines", "Vocabulary", "base64_letters", "from_base64",
-    "from_quoted_printable", "with_lf",
+    "APART", "IS_COMPILED", "PAIRED", "Characters", "Fields", "Lines", "Vocabulary", "base64_letters", "end_of_section",
+    "from_base64", "from_quoted_printable", "next_delimiter", "with_lf",
 ]  # fmt: skip
 
 IS_COMPILED = Vocabulary.__module__.endswith("._compiled")

@@ -53,14 +53,14 @@ def read_section(data: bytes, start: int, end: int, *, limit: int) -> Section:
     Lines that are neither field nor continuation are passed over: senders break single lines, and the From behind
     them is still the sender's. Where no field stands at all there is no header, and the body begins at `start`.
     """
-    blank, body = _end_of_section(data, start, end)
+    blank, body = core.end_of_section(data, start, end)
     defects = []
     if blank - start > limit:
         head = b"\n".join(_within(data, start, blank, limit))
+        found, fields, broken = _FIELDS.read(head, 0, len(head))
         defects.append(f"more than {limit} bytes of header: the rest is left out")
     else:
-        head = data[start:blank]
-    found, fields, broken = _FIELDS.read(head)
+        found, fields, broken = _FIELDS.read(data, start, blank)
     if not found:
         return Section({}, body if blank == start else start)
     if broken:
@@ -68,21 +68,6 @@ def read_section(data: bytes, start: int, end: int, *, limit: int) -> Section:
         if blank == end:
             body = _first_broken_line(data, start, end)
     return Section(fields, body, tuple(defects))
-
-
-def _end_of_section(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """Where the blank line is, and what follows it."""
-    if data.startswith((b"\n", b"\r\n"), start, end):
-        return start, data.index(b"\n", start) + 1
-    # The line end that the first line has is looked for first: what it finds is as far as the other need look.
-    first = data.find(b"\n", start, end)
-    lf, crlf = b"\n\n", b"\n\r\n"
-    blank, body = end, end
-    for pattern in (crlf, lf) if data[first - 1 : first] == b"\r" else (lf, crlf):
-        found = data.find(pattern, start, blank) if pattern == lf or data.find(b"\r", start, blank) >= 0 else -1
-        if found >= 0:
-            blank, body = found, found + len(pattern)
-    return blank, body
 
 
 def _first_broken_line(data: bytes, start: int, end: int) -> int:

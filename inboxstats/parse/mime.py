@@ -5,13 +5,12 @@ A message/* part is one leaf: what was sent along is not what was said. Nothing 
 
 import binascii
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from inboxstats.mail import Attachment
-from inboxstats.parse.core import base64_letters, from_base64, from_quoted_printable, with_lf
+from inboxstats.parse.core import base64_letters, from_base64, from_quoted_printable, next_delimiter, with_lf
 from inboxstats.parse.headers import Fields, Section, read_section
 from inboxstats.parse.parameters import Structured, charset, media_type, safe_file_name, structured
 
@@ -64,9 +63,9 @@ class Body(NamedTuple):
 
 
 class _Multipart(NamedTuple):
-    """A multipart that is still open. `line` is how its delimiters begin; `default` is the type of an untyped part."""
+    """A multipart that is still open; `default` is the type of an untyped part."""
 
-    line: bytes
+    boundary: bytes
     default: str = "text/plain"
     alternative: int | None = None
     related: bool = False
@@ -76,14 +75,9 @@ class _Delimiter(NamedTuple):
     """A line ``--boundary``: `level` is that of its multipart, `start` the line end before it."""
 
     level: int
-    closing: bool
     start: int
     end: int
-
-
-_REST_OF_DELIMITER = rb"(?:--)?[ \t\r\v\f]*(?:\n|\Z)"
-_LONGEST_PATTERN = 1_000
-"""Compiling a longer one takes too long, and lines that begin like it are few."""
+    closing: bool
 
 
 class _Boundaries:
@@ -92,11 +86,11 @@ class _Boundaries:
     Remembered, because the outer one's next delimiter may be far away, and is asked for at each inner part.
     """
 
-    def __init__(self, data: bytes, end: int) -> None:
+    def __init__(self, data: bytes) -> None:
         self._data = data
-        self._end = end
         self._open: list[_Multipart] = []
         self._next: list[_Delimiter | None] = []
+        self._nearest: _Delimiter | None = None
         self._without: dict[bytes, tuple[int, int]] = {}
         """From where to where no delimiter of a boundary begins: fifty multiparts may have the same one."""
 
@@ -110,60 +104,54 @@ class _Boundaries:
     def push(self, multipart: _Multipart, position: int) -> None:
         around = self.next(position)
         self._open.append(multipart)
-        self._next.append(self._find(len(self._open) - 1, position, around))
+        found = self._find(len(self._open) - 1, position, around)
+        self._next.append(found)
+        self._nearest = found or around
 
     def close_above(self, depth: int) -> None:
         del self._open[depth:], self._next[depth:]
 
     def next(self, position: int) -> _Delimiter | None:
-        """The next delimiter of any open multipart that ends behind `position`; the innermost one's, if equal."""
-        nearest: _Delimiter | None = None
+        """The next delimiter of any open multipart that ends behind `position`; the innermost one's, if equal.
+
+        No position comes before an earlier one.
+        """
+        nearest = self._nearest
+        if nearest is not None and nearest.end > position:
+            return nearest
+        nearest = None
         for level, known in enumerate(self._next):
             if known is not None and known.end <= position:
                 known = self._next[level] = self._find(level, position, nearest)
             if known is not None and (nearest is None or known.start <= nearest.start):
                 nearest = known
+        self._nearest = nearest
         return nearest
 
     def _find(self, level: int, position: int, around: _Delimiter | None) -> _Delimiter | None:
         """The next delimiter of one multipart; none behind that of a multipart around it, which ends it as well."""
-        data, line = self._data, self._open[level].line
-        end = around.end if around else self._end
+        boundary = self._open[level].boundary
+        end = around.end if around else len(self._data)
         start = max(position - 1, 0)
-        first, last = self._without.get(line, (start, start))
+        first, last = self._without.get(boundary, (start, start))
         if not first <= start <= last:
             first, last = start, start
-        found = data.find(line, last, end)
-        while found >= 0:
-            after = found + len(line)
-            line_end = data.find(b"\n", after, end)
-            line_end = end if line_end < 0 else line_end
-            rest = data[after:line_end].rstrip()
-            if rest in (b"", b"--"):
-                self._without[line] = first, found
-                before = found - (data[found - 1 : found] == b"\r")
-                return _Delimiter(level, rest == b"--", before, min(line_end + 1, end))
-            if len(line) > _LONGEST_PATTERN:
-                found = data.find(line, line_end, end)
-                continue
-            # It began like one: from here on a pattern looks, which costs a tenth where many lines do.
-            match = re.compile(re.escape(line) + _REST_OF_DELIMITER).search(data, line_end, end)
-            found = match.start() if match else -1
-        self._without[line] = first, max(last, end - len(line) + 1)
-        return None
+        found = next_delimiter(self._data, boundary, min(last, end), end)
+        # One that is cut off at the end may begin there; no other can.
+        self._without[boundary] = first, found[0] if found else max(last, end - len(boundary) - 2)
+        return _Delimiter(level, *found) if found else None
 
 
 def read_body(data: bytes, section: Section, limits: Limits) -> Body:
     """All leaves of a message whose header section is read."""
-    end = len(data)
-    if b"content-type" not in section.fields:
-        return Body((Leaf(section.fields, "text/plain", section.body, end),), section.defects)
+    around = _Multipart(b"")
+    opened, kind = _opened(section, around, 0)
+    if opened is None:
+        return Body((Leaf(section.fields, kind, section.body, len(data)),), section.defects)
     leaves: list[Leaf] = []
     defects = dict.fromkeys(section.defects)
-    boundaries = _Boundaries(data, end)
-    around = _Multipart(b"")
-    for number in range(limits.parts):
-        opened, kind = _opened(section, around, number)
+    boundaries = _Boundaries(data)
+    for number in range(1, limits.parts + 1):
         too_deep = opened is not None and len(boundaries) == limits.depth
         if too_deep:
             defects[f"more than {limits.depth} multiparts within each other: the rest is left out"] = None
@@ -174,7 +162,7 @@ def read_body(data: bytes, section: Section, limits: Limits) -> Body:
             defects["multipart without parts"] = None
             opened = None  # what stands there is shown as text
         if opened is None:
-            part_end = max(delimiter.start, section.body) if delimiter else end
+            part_end = max(delimiter.start, section.body) if delimiter else len(data)
             leaves.append(Leaf(section.fields, kind, section.body, part_end, around.alternative, around.related))
         while delimiter is not None and delimiter.closing:
             boundaries.close_above(delimiter.level)
@@ -185,8 +173,10 @@ def read_body(data: bytes, section: Section, limits: Limits) -> Body:
             return Body(tuple(leaves), tuple(defects))
         boundaries.close_above(delimiter.level + 1)
         around = boundaries.innermost
-        section = _part_section(data, delimiter.end, boundaries, end, limits)
-        defects |= dict.fromkeys(section.defects)
+        section = _part_section(data, delimiter.end, boundaries, limits)
+        if section.defects:
+            defects |= dict.fromkeys(section.defects)
+        opened, kind = _opened(section, around, number)
     defects[f"more than {limits.parts} parts: the rest is left out"] = None
     return Body(tuple(leaves), tuple(defects))
 
@@ -201,7 +191,7 @@ def _opened(section: Section, around: _Multipart, number: int) -> tuple[_Multipa
     if not boundary:
         return None, "text/plain"
     return _Multipart(
-        b"\n--" + boundary,
+        boundary,
         # RFC 2046, section 5.1.5
         default="message/rfc822" if kind == "multipart/digest" else "text/plain",
         alternative=number if kind == "multipart/alternative" else around.alternative,
@@ -209,12 +199,12 @@ def _opened(section: Section, around: _Multipart, number: int) -> tuple[_Multipa
     ), "text/plain"
 
 
-def _part_section(data: bytes, start: int, boundaries: _Boundaries, end: int, limits: Limits) -> Section:
+def _part_section(data: bytes, start: int, boundaries: _Boundaries, limits: Limits) -> Section:
     """The header section of a part; the next delimiter ends it where no blank line does."""
     delimiter = boundaries.next(start)
+    end = max(start, delimiter.start) if delimiter else len(data)
     # One byte over the limit is enough to see that it is passed, and keeps the search for a blank line short.
-    head_end = min(end if delimiter is None else max(start, delimiter.start), start + limits.header_bytes + 1)
-    return read_section(data, start, head_end, limit=limits.header_bytes)
+    return read_section(data, start, min(end, start + limits.header_bytes + 1), limit=limits.header_bytes)
 
 
 _UUENCODE = (b"x-uuencode", b"uuencode", b"x-uue", b"uue")

@@ -3,12 +3,25 @@
 What a token or a character means is for the callers to say, once for each.
 """
 
-import binascii
-import re
 from collections.abc import Callable
 from struct import Struct
 
-CONTRACT = 4
+from inboxstats.parse.uncompiled_parts import (
+    Fields,
+    base64_letters,
+    end_of_section,
+    from_base64,
+    from_quoted_printable,
+    next_delimiter,
+    with_lf,
+)
+
+__all__ = [
+    "APART", "CONTRACT", "PAIRED", "Characters", "Fields", "Lines", "Vocabulary", "base64_letters", "end_of_section",
+    "from_base64", "from_quoted_printable", "next_delimiter", "with_lf",
+]  # fmt: skip
+
+CONTRACT = 5
 """As in compiled.h, where it says when it goes up."""
 
 _MARK, _BETWEEN_BLANKS = b"\x01", b" \x01 "
@@ -17,7 +30,6 @@ _MOST_OPENING = 256
 _MOST_CANDIDATES = 64
 _LONG = 16
 """Characters that most tokens have less of."""
-_BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 class Vocabulary:
@@ -164,61 +176,6 @@ class Characters:
         return None
 
 
-class Fields:
-    """The fields of a header section that are wanted.
-
-    wanted -- up to 32 names, in lower case
-    """
-
-    def __init__(self, wanted: tuple[bytes, ...]) -> None:
-        self._names = _Names(wanted)
-
-    def read(self, head: bytes) -> tuple[bool, dict[bytes, bytes], bool]:
-        """Whether there is any field; those that are wanted, unfolded, the first of each name; and whether there are
-        lines that belong to none."""
-        names = self._names
-        fields: dict[bytes, bytes] = {}
-        found = broken = False
-        for line in _NEXT_FIELD.split(head):
-            written, colon, value = line.partition(b":")
-            name = names[written] if colon else _NO_FIELD
-            if name is _NO_FIELD:
-                broken = broken or not (line.isspace() or not line)
-                continue
-            found = True
-            if name is not _UNWANTED and name not in fields:
-                # Only these are unfolded, which saves two fifths of the time.
-                fields[name] = value.replace(b"\r", b"").replace(b"\n", b"") if b"\n" in value else value.rstrip(b"\r")
-        return found, fields, broken
-
-
-_NAME = re.compile(rb"[!-9;-~]{1,200}")
-_NEXT_FIELD = re.compile(rb"\n(?![ \t])")
-_NO_FIELD, _UNWANTED = b"", b"*"
-
-
-class _Names(dict[bytes, bytes]):
-    """The name of a field as it is written to its lower-cased name, or to one of the two words for no such name."""
-
-    _LARGEST = 10_000
-    _LONGEST = 100
-
-    def __init__(self, wanted: tuple[bytes, ...]) -> None:
-        super().__init__()
-        self._wanted = {name: name for name in wanted}
-
-    def __missing__(self, written: bytes) -> bytes:
-        name = written.rstrip().lower()
-        if not _NAME.fullmatch(name):
-            return _NO_FIELD
-        name = self._wanted.get(name, _UNWANTED)
-        if len(written) < self._LONGEST:  # any number of blanks may stand behind a name
-            if len(self) >= self._LARGEST:
-                self.clear()
-            self[written] = name
-        return name
-
-
 class Lines:
     """Of what kind each line of a text is, as far as it shows without a closer look.
 
@@ -260,40 +217,3 @@ class Lines:
 
 
 _PLAIN, _ADDRESSED, _EMPTY, _QUOTED, _OTHER = b"paeqo"
-
-
-def base64_letters(data: bytes, start: int, end: int) -> int:
-    """How many letters of base64 stand in ``data[start:end]``, before the first ``=``.
-
-    This and the following raise ValueError where that is no part of the data.
-    """
-    letters = _before_padding(data, start, end)
-    return len(letters) - len(letters.translate(None, _BASE64_LETTERS))
-
-
-def from_base64(data: bytes, start: int, end: int) -> bytes:
-    """What these letters stand for, whatever is between them; nothing for a last one that stands for no octet."""
-    letters = _before_padding(data, start, end)
-    debris = letters.translate(None, _BASE64_LETTERS)
-    letters = letters.translate(None, debris) if debris else letters
-    return binascii.a2b_base64(letters[: len(letters) - (len(letters) % 4 == 1)] + b"==")
-
-
-def from_quoted_printable(data: bytes, start: int, end: int) -> bytes:
-    """What that part stands for in quoted-printable, with LF for CRLF. What is no such stays as it is."""
-    return binascii.a2b_qp(with_lf(data, start, end))
-
-
-def with_lf(data: bytes, start: int, end: int) -> bytes:
-    """That part with LF for CRLF."""
-    return _part(data, start, end).replace(b"\r\n", b"\n")
-
-
-def _before_padding(data: bytes, start: int, end: int) -> bytes:
-    return _part(data, start, end).partition(b"=")[0]
-
-
-def _part(data: bytes, start: int, end: int) -> bytes:
-    if not 0 <= start <= end <= len(data):
-        raise ValueError("start and end are places in the data, in this order")
-    return data[start:end]

@@ -250,7 +250,11 @@ def test_what_is_no_keyword_and_no_text_is_refused(compiled: ModuleType) -> None
     with pytest.raises(TypeError):
         compiled.Fields(("from",))
     with pytest.raises(TypeError):
-        compiled.Fields((b"from",)).read("From: a")
+        compiled.Fields((b"from",)).read("From: a", 0, 7)
+    with pytest.raises(TypeError):
+        compiled.end_of_section("From: a", 0, 7)
+    with pytest.raises(TypeError):
+        compiled.next_delimiter(b"From: a", "b", 0, 7)
 
 
 words = st.text(st.sampled_from("ab'éя漢"), min_size=1, max_size=12)
@@ -373,11 +377,13 @@ def test_nothing_that_was_lent_is_kept(compiled: ModuleType) -> None:
         characters = compiled.Characters(lambda _: "é", bytes(128))
         characters.translated("aé漢字")
         compiled.Lines("abc", "T", ("a", "bc")).read("abc\nd\n> \ud800")
-        compiled.Fields((b"from", b"to")).read(b"From: a\n b\nTo: c\nTo: d\nno field")
         for of_part in (getattr(compiled, name) for name in OF_A_PART):
             of_part(b"abc=\r\n", 0, 6)
             with pytest.raises(ValueError, match="places in the data"):
                 of_part(b"abc", 1, 4)
+        compiled.Fields((b"from", b"to")).read(b"From: a\n b\nTo: c\nTo: d\nno field", 0, 31)
+        compiled.end_of_section(b"x\n" * 1_000 + b"\n", 400, 2_001)
+        compiled.next_delimiter(b"x\n" * 1_000 + b"--b", b"b", 400, 2_003)
 
     all_of_it()
     tracemalloc.start()
@@ -477,17 +483,22 @@ def test_fields_are_the_first_of_their_names_on_one_line_each(either: ModuleType
         b"Subjec: malt\n" + b"x" * 201 + b": 1\n \n"
     )
 
-    found = either.Fields((b"from", b"subject", b"to"))
+    fields = either.Fields((b"from", b"subject", b"to"))
 
-    assert found.read(head) == (
+    def read(data: bytes) -> object:
+        return fields.read(b"To: 1\n" + data + b"\nTo: 2", 6, 6 + len(data))
+
+    assert read(head) == (
         True,
         {b"from": b" ann@example.org", b"subject": b" barley and\thops ", b"to": b""},
         True,  # a name of 201 octets
     )
-    assert found.read(b"") == (False, {}, False)
-    assert found.read(b" \t\r\n") == (False, {}, False)
-    assert found.read(b"no field") == (False, {}, True)
-    assert found.read(b"To\n : folded in the name") == (True, {b"to": b" folded in the name"}, False)
+    assert read(b"") == (False, {}, False)
+    assert read(b" \t\r\n") == (False, {}, False)
+    assert read(b"no field") == (False, {}, True)
+    assert read(b"To\n : folded in the name") == (True, {b"to": b" folded in the name"}, False)
+    with pytest.raises(ValueError, match="places in the data"):
+        fields.read(head, 0, len(head) + 1)
 
 
 PIECES = st.sampled_from(
@@ -497,10 +508,77 @@ PIECES = st.sampled_from(
 
 @given(st.lists(st.one_of(PIECES, st.binary(max_size=3)), max_size=40).map(b"".join))
 def test_fields_are_the_same_in_both(compiled: ModuleType, head: bytes) -> None:
-    one, other = (module.Fields((b"from", b"to")).read(head) for module in (compiled, uncompiled))
+    one, other = (module.Fields((b"from", b"to")).read(head, 0, len(head)) for module in (compiled, uncompiled))
 
     assert one == other
     assert list(one[1]) == list(other[1])
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"A: 1\nB: 2\n\nbody", (9, 11)),
+        (b"A: 1\r\nB: 2\r\n\r\nbody", (11, 14)),
+        (b"A: 1\r\nB: 2\n\nbody\r\n\r\n", (10, 12)),
+        (b"A: 1\nB: 2\n\r\nbody\n\n", (9, 12)),
+        (b"\nbody\n\n", (0, 1)),
+        (b"\r\nbody\n\n", (0, 2)),
+        (b"\rA: 1\n\n", (5, 7)),
+        (b"A: 1\r\nB: 2\n\n\r\n", (11, 14)),  # two blank lines, and the first line's end is CRLF
+        (b"A: 1\nB: 2\n\r\n\n", (11, 13)),  # it is LF
+        (b"A: 1\nB: 2\n", (10, 10)),
+        (b"A: 1\nB: 2\n\r", (11, 11)),
+        (b"", (0, 0)),
+    ],
+)
+def test_a_section_ends_before_its_blank_line(either: ModuleType, data: bytes, found: tuple[int, int]) -> None:
+    assert either.end_of_section(data, 0, len(data)) == found
+    among = b"\n\n" + data + b"\n\n"
+    assert either.end_of_section(among, 2, 2 + len(data)) == (found[0] + 2, found[1] + 2)
+
+
+@given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\r"]), max_size=14).map(b"".join), st.integers(0, 14))
+@settings(max_examples=1_000)
+def test_sections_end_alike_in_both(compiled: ModuleType, data: bytes, start: int) -> None:
+    start = min(start, len(data))
+    for end in range(start, len(data) + 1):
+        assert compiled.end_of_section(data, start, end) == uncompiled.end_of_section(data, start, end)
+
+
+def test_a_delimiter_is_a_line_with_nothing_behind_its_boundary(either: ModuleType) -> None:
+    data = b"--a--\n--a-\r\n--a \t\n--ab\r\n--a--\x0b\x0c\r\nx--a\n--a"
+
+    def found(boundary: bytes, start: int, end: int = len(data)) -> object:
+        return either.next_delimiter(data, boundary, start, end)
+
+    assert found(b"a", 0) == (10, 18, False)  # a line end stands before each
+    assert found(b"a", 11) == (10, 18, False)  # its CR may stand before the start
+    assert found(b"a", 11, 16) == (10, 16, False)
+    assert found(b"a", 12) == (22, 33, True)
+    assert found(b"a", 33) == (37, 41, False)
+    assert found(b"a", 33, 40) is None
+    assert found(b"ab", 0) == (17, 24, False)
+    assert found(b"a--", 12) == (22, 33, False)
+    assert found(b"", 0) is None
+    assert either.next_delimiter(b"\n----\n", b"", 0, 6) == (0, 6, True)
+    assert either.next_delimiter(b"\n--" + b"b" * 2_000, b"b" * 2_000, 0, 2_003) == (0, 2_003, False)
+    for start, end in ((-1, 2), (2, 1), (0, len(data) + 1)):
+        with pytest.raises(ValueError, match="places in the data"):
+            found(b"a", start, end)
+
+
+DELIMITERS = st.sampled_from(
+    [b"\n--ab", b"\n--ab--", b"\n", b"\r\n", b"\r", b"-", b" ", b"\t", b"\x0b", b"\x0c", b"a", b"b"]
+)
+
+
+@given(st.lists(DELIMITERS, max_size=20).map(b"".join), st.sampled_from([b"ab", b"a", b"ab--", b"", b"-", b"a\rb"]))
+@settings(max_examples=1_000)
+def test_delimiters_are_the_same_in_both(compiled: ModuleType, data: bytes, boundary: bytes) -> None:
+    for start in range(len(data) + 1):
+        for end in (start, (start + len(data)) // 2, len(data)):
+            one, other = (module.next_delimiter(data, boundary, start, end) for module in (compiled, uncompiled))
+            assert one == other
 
 
 OF_A_PART = ("base64_letters", "from_base64", "from_quoted_printable", "with_lf")

@@ -40,7 +40,11 @@ for number in range(3_000):
     text = "".join(choose.choices(letters, k=choose.randrange(60)))
     translated(text)
     lines = core.Lines("aé", "Z/", ("a\\x01", "Z")).read(text)
-    core.Fields((b"a", b"z")).read(text.replace("/", ":").encode(errors="ignore"))
+    head = text.replace("/", ":").encode(errors="ignore")
+    core.Fields((b"a", b"z")).read(head, len(head) // 3, len(head))
+    core.end_of_section(head, len(head) // 3, len(head))
+    parts = head.replace(b"a", b"\\n--")
+    core.next_delimiter(parts, b"Z", len(parts) // 3, len(parts))
     vocabulary = core.Vocabulary(
         lambda token: token[: choose.randrange(50)] * choose.choice((0, 1, 1, 100)),
         *(frozenset({"aa", "Za"}), 1, choose.randrange(9), frozenset({"a", "aZ", "éa"}))[: choose.choice((0, 4))],
