@@ -11,8 +11,10 @@ enum {
 
 #if defined(__GNUC__)
 #define FETCH_AHEAD(address) __builtin_prefetch(address)
+#define EIGHT_AT_ONCE (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 #else
 #define FETCH_AHEAD(address) ((void)0)
+#define EIGHT_AT_ONCE 0
 #endif
 
 /* Up to eight octets as a number. */
@@ -26,6 +28,33 @@ number_from(const char *octets, size_t length)
         for (size_t i = 0; i < length; i++)
             number |= (uint64_t)(unsigned char)octets[i] << 8 * i;
     return number;
+}
+
+/* How long the token is that begins there: up to the next octet that is a blank or less. */
+static size_t
+length_of(const char *token, size_t room)
+{
+    size_t length = 0;
+#if EIGHT_AT_ONCE
+    for (; room - length >= sizeof(uint64_t); length += sizeof(uint64_t)) {
+        uint64_t octets = number_from(token + length, sizeof octets);
+        uint64_t ends = (octets - 0x2121212121212121u) & ~octets & 0x8080808080808080u;
+        if (ends != 0)
+            return length + (size_t)__builtin_ctzll(ends) / 8;
+    }
+#endif
+    while (length < room && (unsigned char)token[length] > ' ')
+        length++;
+    return length;
+}
+
+/* The first octets of a token as a number. */
+static uint64_t
+head_of(const char *token, size_t length, size_t room)
+{
+    if (EIGHT_AT_ONCE && length < sizeof(uint64_t) && room >= sizeof(uint64_t))
+        return number_from(token, sizeof(uint64_t)) & (((uint64_t)1 << 8 * length) - 1);
+    return number_from(token, length);
 }
 
 static uint32_t
@@ -291,17 +320,16 @@ read_tokens(Vocabulary *self, const char *text, size_t size, size_t opening, siz
     Token tokens[AT_ONCE];
     size_t count = 0, waiting = 0;
     for (size_t position = 0; position < size && count < most;) {
-        Token token = {text + position, 0, 0, 0}; /* a mark, if it stays so */
-        while (position < size && (unsigned char)text[position] > ' ')
-            position++;
-        token.length = (size_t)(text + position - token.octets);
+        Token token = {text + position, length_of(text + position, size - position), 0, 0}; /* of no length: a mark */
+        size_t room = size - position;
+        position += token.length;
         if (token.length == 0) {
             position++;
             if (*token.octets != MARK || count >= opening)
                 continue;
         }
         else {
-            token.head = number_from(token.octets, token.length);
+            token.head = head_of(token.octets, token.length, room);
             token.hash = hash_of(token.octets, token.length, token.head);
             FETCH_AHEAD(&self->places[token.hash & (self->place_count - 1)]);
         }

@@ -127,27 +127,27 @@ def row_of(read: Read) -> Row:
     """A message as a row."""
     sender, date = read.sender, read.date
     offset = date.utcoffset() if date else None
-    return Row(
-        size=read.size,
-        fingerprint=read.fingerprint,
-        sender=sender.addr_spec if sender else None,
-        sender_name=(sender.display_name or None) if sender else None,
-        subject=read.subject,
-        message_id=read.message_id,
-        date=_microseconds(date),
-        date_offset=None if offset is None else int(offset.total_seconds() // 60),
-        received=_microseconds(read.received),
-        is_reply=read.is_reply,
-        list_id=read.list_id,
-        has_list_unsubscribe=read.has_list_unsubscribe,
-        attachments=[
+    return Row(  # by position: with names it takes a microsecond more, of a hundred for the whole message
+        read.size,
+        read.fingerprint,
+        sender.addr_spec if sender else None,
+        (sender.display_name or None) if sender else None,
+        read.subject,
+        read.message_id,
+        _microseconds(date),
+        None if offset is None else int(offset.total_seconds() // 60),
+        _microseconds(read.received),
+        read.is_reply,
+        read.list_id,
+        read.has_list_unsubscribe,
+        [
             {"file_name": part.file_name, "media_type": part.media_type, "size": part.size, "inline": part.inline}
             for part in read.attachments
         ],
-        language=read.keywords.language,
-        keywords=read.keywords.joined_words,
-        phrases=read.keywords.joined_phrases,
-        defects=SEPARATOR.join(read.defects),
+        read.keywords.language,
+        read.keywords.joined_words,
+        read.keywords.joined_phrases,
+        SEPARATOR.join(read.defects),
     )
 
 
