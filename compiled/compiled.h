@@ -16,14 +16,14 @@
 
 /* As in uncompiled.py. It goes up with each change here that one can tell from outside: an argument, a result, a fault
    that is mended. What was built of older sources is then not used. */
-#define CONTRACT 5
+#define CONTRACT 6
 
 /* What our files share is for no one else, and is not to be mistaken for what others name alike. */
 #if defined(__GNUC__)
 #pragma GCC visibility push(hidden)
 #endif
 
-extern PyType_Spec characters_spec, fields_spec, lines_spec, vocabulary_spec;
+extern PyType_Spec characters_spec, fields_spec, lines_spec, pages_spec, vocabulary_spec;
 
 PyObject *base64_letters(PyObject *module, PyObject *args);
 PyObject *from_base64(PyObject *module, PyObject *args);

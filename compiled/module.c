@@ -14,7 +14,7 @@ has_type(PyObject *module, PyType_Spec *spec)
 static int
 filled(PyObject *module)
 {
-    PyType_Spec *specs[] = {&characters_spec, &fields_spec, &lines_spec, &vocabulary_spec};
+    PyType_Spec *specs[] = {&characters_spec, &fields_spec, &lines_spec, &pages_spec, &vocabulary_spec};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
         if (has_type(module, specs[i]) < 0)
             return -1;

@@ -6,6 +6,7 @@ A program of its own, because the test runner's threads would run out of memory 
 """
 
 import _testcapi  # CPython's own, which Debian has too
+import html
 from collections.abc import Callable
 from contextlib import suppress
 from types import ModuleType
@@ -16,6 +17,7 @@ from inboxstats.parse import core, marking, uncompiled
 MARKED = " ".join(f"w{number:x} é{number} {'plain'[: number % 6]}" for number in range(100)).encode()
 TEXT = "aé漢あ"
 LINES = "abc\n\n> \ud800"
+PAGE = "a<b>é</b c>&amp;<p d>"
 ENCODED = b"=41\r\n"
 HEAD = b"From: a\n b\nTo: c\nno field"
 PARTS = b"x\n" * 600 + b"\n--b--\n"
@@ -27,6 +29,10 @@ def vocabulary(module: ModuleType = core) -> Any:
 
 def characters() -> core.Characters:
     return core.Characters(marking._meaning, marking._TRANSLATION[:128])
+
+
+def pages(module: ModuleType = core) -> Any:
+    return module.Pages(lambda written: "" if written == "b" else "?", lambda *_: "\n", html.unescape)
 
 
 def said(of: Any) -> object:
@@ -86,6 +92,7 @@ def main() -> None:
         failures(vocabulary, elected, elected(vocabulary(uncompiled))),
         failures(characters, lambda found: found.translated(TEXT), "aé 漢  \1 ".encode()),
         failures(lambda: core.Lines("ab", "T", ("b",)), lambda found: found.read(LINES), (LINES.split("\n"), b"peq")),
+        failures(pages, lambda found: found.text(PAGE), pages(uncompiled).text(PAGE)),
         failures(lambda: ENCODED, decoded, decoded(ENCODED, uncompiled)),
         failures(lambda: core.Fields((b"from", b"to")), lambda found: found.read(HEAD, 0, len(HEAD)), fields),
         failures(lambda: core, structure, structure(uncompiled)),

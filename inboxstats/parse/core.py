@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # the contract of both
         Characters,
         Fields,
         Lines,
+        Pages,
         Vocabulary,
         base64_letters,
         end_of_section,
@@ -24,6 +25,7 @@ else:
             Characters,
             Fields,
             Lines,
+            Pages,
             Vocabulary,
             base64_letters,
             end_of_section,
@@ -41,6 +43,7 @@ else:
             Characters,
             Fields,
             Lines,
+            Pages,
             Vocabulary,
             base64_letters,
             end_of_section,
@@ -51,8 +54,8 @@ else:
         )
 
 __all__ = [
-    "APART", "IS_COMPILED", "PAIRED", "Characters", "Fields", "Lines", "Vocabulary", "base64_letters", "end_of_section",
-    "from_base64", "from_quoted_printable", "next_delimiter", "with_lf",
+    "APART", "IS_COMPILED", "PAIRED", "Characters", "Fields", "Lines", "Pages", "Vocabulary", "base64_letters",
+    "end_of_section", "from_base64", "from_quoted_printable", "next_delimiter", "with_lf",
 ]  # fmt: skip
 
 IS_COMPILED = Vocabulary.__module__.endswith("._compiled")

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uncompiled import uncompiled_reader
 
-from inboxstats.parse import Read, core, marking, read_all, uncompiled
+from inboxstats.parse import Read, core, html, marking, read_all, uncompiled
 
 try:
     from inboxstats.parse import _compiled
@@ -377,6 +377,9 @@ def test_nothing_that_was_lent_is_kept(compiled: ModuleType) -> None:
         characters = compiled.Characters(lambda _: "é", bytes(128))
         characters.translated("aé漢字")
         compiled.Lines("abc", "T", ("a", "bc")).read("abc\nd\n> \ud800")
+        compiled.Pages(html._gap, html._look, html._unescaped).text("<p>a</p x>&amp;<!-- --><style><blockquote cite>é")
+        with pytest.raises(TypeError):
+            compiled.Pages(str, str, str).text("<p>a < b")
         for of_part in (getattr(compiled, name) for name in OF_A_PART):
             of_part(b"abc=\r\n", 0, 6)
             with pytest.raises(ValueError, match="places in the data"):
@@ -579,6 +582,71 @@ def test_delimiters_are_the_same_in_both(compiled: ModuleType, data: bytes, boun
         for end in (start, (start + len(data)) // 2, len(data)):
             one, other = (module.next_delimiter(data, boundary, start, end) for module in (compiled, uncompiled))
             assert one == other
+
+
+def test_a_page_is_read_as_is_said_of_its_tags(either: ModuleType) -> None:
+    asked: list[str] = []
+
+    def gap_of(written: str) -> str:
+        asked.append(written)
+        return {"b": "", "p": "\n", "/q": "/", "style": "style"}.get(written, "?")
+
+    def look_at(tag: str, is_closed: bool) -> str:
+        asked.append(f"{tag}{'>' if is_closed else ''}")
+        return "<" if not is_closed else {"q a": ">", "q b": ")", "/q": "/"}.get(tag, "?")
+
+    text = either.Pages(gap_of, look_at, html._unescaped).text
+
+    assert text("a<b>b</b>c<b d=e>f") == "ab</b>cf"
+    assert text("a<p>b<p c>d</q>e") == "a\nb\nd\ne"
+    assert text("a<style>b<p>c</Styles d>e<style>f</style") == "a\ne"
+    assert text("a<!-- <p> -- > --->b<!--->c<!-- > -> -->d<!-- e") == "abcd"
+    assert text("a<q a>b<q b>c</q>d<p>e</q>f<q b>g< /q>") == "a\n>\nf\ng< /q>"
+    assert text("a<p b<p c>d<>e<") == "ad<>e"
+    assert text("&amp;<b>&<b>lt;&x#233;&#1a;&#xfg&#12345678&# &;") == "&<&x#233;a;g\ufffd&# &;"
+    assert asked[:2] == ["b", "/b"]
+
+
+TAGS = st.sampled_from(
+    "< > <b> <p> </p> <P\tx> <!-- --> - <style> </STYLE> <blockquote> <blockquote\ncite> </blockquote> < /blockquote "
+    "b ! / ? é K 漢 & &amp &lt; &#233 &#x &#99999999; &nGt; 1 a ; \t".split(" ")
+)
+
+
+@given(st.lists(st.one_of(TAGS, st.just(" "), st.text(max_size=3)), max_size=40).map("".join))
+def test_pages_have_the_same_text_in_both(compiled: ModuleType, page: str) -> None:
+    one, other = (module.Pages(html._gap, html._look, html._unescaped).text(page) for module in (compiled, uncompiled))
+
+    assert one == other
+
+
+def test_of_more_tags_than_are_kept_each_is_read(either: ModuleType) -> None:
+    def gap_of(written: str) -> str:
+        return "\n" if int(written, 16) % 3 else ""
+
+    text = either.Pages(gap_of, lambda *_: "?", lambda text: text.replace("&", "+")).text
+    page = "".join(f"<{number:x}>&{number:x};" for number in range(2_000))
+
+    for _ in range(2):
+        assert text(page) == "".join(("\n" if number % 3 else "") + f"+{number:x};" for number in range(2_000))
+
+
+def test_what_is_said_of_a_tag_may_be_wrong(compiled: ModuleType) -> None:
+    def fails(*_: object) -> str:
+        raise LookupError
+
+    for faulty in ((fails, fails, str), (lambda _: "?", fails, str), (lambda _: "", fails, fails)):
+        with pytest.raises(LookupError):
+            compiled.Pages(*faulty).text("<a>&amp;")
+    for too_much in (
+        (str, fails, str),
+        (lambda _: "?", lambda *_: "x" * 16, str),
+        (lambda _: "", fails, lambda _: "é" * 9),
+    ):
+        with pytest.raises(ValueError, match=r"no more than|more said of"):
+            compiled.Pages(*too_much).text(f"<{'a' * 16}>&amp;")
+    with pytest.raises(UnicodeEncodeError):
+        compiled.Pages(str, fails, str).text("\ud800")
 
 
 OF_A_PART = ("base64_letters", "from_base64", "from_quoted_printable", "with_lf")

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 MISSING = "a C compiler with its sanitizers, or Python's headers, are missing"
 
 READING = """
-import importlib.machinery, importlib.util, random, sys
+import contextlib, importlib.machinery, importlib.util, random, sys
 loader = importlib.machinery.ExtensionFileLoader("inboxstats.parse._compiled", sys.argv[1])
 spec = importlib.util.spec_from_loader(loader.name, loader)
 sys.modules[loader.name] = importlib.util.module_from_spec(spec)
@@ -53,6 +53,11 @@ for number in range(3_000):
     vocabulary.chosen(marked, choose.randrange(257), choose.randrange(300))
     vocabulary.close({text[:3]: bytes(range(7))}, 7)
     vocabulary.elected(marked, choose.randrange(257))
+    said = ("", "\\n", "/", ">", ")", "<", "?", "?", "?", "aZ", "x" * 15, "x" * 16)
+    pages = core.Pages(lambda _: choose.choice(said), lambda *_: choose.choice(said), lambda _: choose.choice(said))
+    for _ in range(3):
+        with contextlib.suppress(ValueError):
+            pages.text("<".join(choose.choices(("", ">", "a", "b ", "&a;", "&#8", "!--", "-->", text), k=40)))
     encoded = marked.replace(b"a", b"=").replace(b"/", b"=3D").replace(b">", b"\\r").replace(b" ", b"QUJD")
     for of_part in (core.base64_letters, core.from_base64, core.from_quoted_printable, core.with_lf):
         for data in (marked, encoded, encoded[:choose.randrange(9)]):
