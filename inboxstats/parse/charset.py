@@ -39,6 +39,8 @@ _SUPERSETS = {
 }
 # Python knows these as text encodings, but no mail is written in them, and two of them take quadratic time.
 _NOT_MAIL = re.compile(r"idna|punycode|unicode_?-?escape|raw_?-?unicode|undefined|mbcs|oem|ansi$|dbcs")
+# How the names begin of charsets that have no surrogates: a look for them takes half as long as to decode.
+_WITHOUT_SURROGATES = ("utf-8", "cp125", "iso-8859-", "koi8-", "windows-125")
 
 _ESCAPE_TO_JAPANESE = (b"\x1b$B", b"\x1b$@", b"\x1b(J")
 _GUESS_FROM = 4_096
@@ -66,7 +68,8 @@ def decode(data: bytes, label: str | None = None) -> str:
     if name is None or name == "ascii":
         return _guessed(data)
     try:
-        return scrubbed(data.decode(name))
+        text = data.decode(name)
+        return text if name.startswith(_WITHOUT_SURROGATES) else scrubbed(text)
     except UnicodeError:
         text = scrubbed(data.decode(name, "replace"))
     return _guessed(data) if name == "utf-8" and _is_mislabelled(text) else text
