@@ -82,15 +82,12 @@ unfolded(const char *value, size_t length)
     return result;
 }
 
-/* The value of a field under its name, where it is the first of that name. Returns -1 and an exception. */
+/* The value of a field under its name. Returns -1 and an exception. */
 static int
 keep(const Fields *self, int number, const char *value, size_t length, PyObject *fields)
 {
     PyObject *name = PyTuple_GetItem(self->wanted, number);
-    int is_there = name == NULL ? -1 : PyDict_Contains(fields, name);
-    if (is_there != 0)
-        return is_there < 0 ? -1 : 0;
-    PyObject *text = unfolded(value, length);
+    PyObject *text = name == NULL ? NULL : unfolded(value, length);
     int result = text == NULL ? -1 : PyDict_SetItem(fields, name, text);
     Py_XDECREF(text);
     return result;
@@ -108,6 +105,7 @@ read_fields(Fields *self, PyObject *args)
         return NULL;
     PyObject *fields = PyDict_New();
     int found = 0, broken = 0;
+    uint32_t kept = 0; /* a bit for each name: of several fields with one, the first counts */
     const char *end = first + (stop - start);
     for (const char *field = first; fields != NULL && field <= end;) {
         const char *field_end = end_of_field(field, end);
@@ -118,8 +116,11 @@ read_fields(Fields *self, PyObject *args)
         if (colon != NULL && is_name(field, (size_t)(name_end - field))) {
             int number = number_of(self, field, (size_t)(name_end - field));
             found = 1;
-            if (number >= 0 && keep(self, number, colon + 1, (size_t)(field_end - colon - 1), fields) < 0)
-                Py_CLEAR(fields);
+            if (number >= 0 && !(kept >> number & 1)) {
+                kept |= (uint32_t)1 << number;
+                if (keep(self, number, colon + 1, (size_t)(field_end - colon - 1), fields) < 0)
+                    Py_CLEAR(fields);
+            }
         }
         else
             for (const char *octet = field; octet < field_end && !broken; octet++)

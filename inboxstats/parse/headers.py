@@ -54,20 +54,20 @@ def read_section(data: bytes, start: int, end: int, *, limit: int) -> Section:
     them is still the sender's. Where no field stands at all there is no header, and the body begins at `start`.
     """
     blank, body = core.end_of_section(data, start, end)
-    defects = []
-    if blank - start > limit:
+    defects: tuple[str, ...] = ()
+    if blank - start <= limit:
+        found, fields, broken = _FIELDS.read(data, start, blank)
+    else:
         head = b"\n".join(_within(data, start, blank, limit))
         found, fields, broken = _FIELDS.read(head, 0, len(head))
-        defects.append(f"more than {limit} bytes of header: the rest is left out")
-    else:
-        found, fields, broken = _FIELDS.read(data, start, blank)
+        defects = (f"more than {limit} bytes of header: the rest is left out",)
     if not found:
         return Section({}, body if blank == start else start)
     if broken:
-        defects.append("header line without a field name")
+        defects = (*defects, "header line without a field name")
         if blank == end:
             body = _first_broken_line(data, start, end)
-    return Section(fields, body, tuple(defects))
+    return Section(fields, body, defects)
 
 
 def _first_broken_line(data: bytes, start: int, end: int) -> int:

@@ -10,9 +10,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from inboxstats.mail import Attachment
-from inboxstats.parse.core import base64_letters, from_base64, from_quoted_printable, next_delimiter, with_lf
+from inboxstats.parse.boundaries import Boundaries, Multipart
+from inboxstats.parse.core import base64_letters, from_base64, from_quoted_printable, with_lf
 from inboxstats.parse.headers import Fields, Section, read_section
-from inboxstats.parse.parameters import Structured, charset, media_type, safe_file_name, structured
+from inboxstats.parse.parameters import (
+    Structured,
+    boundary,
+    charset,
+    may_name,
+    media_type,
+    safe_file_name,
+    structured,
+    transfer_encoding,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,7 @@ class Leaf(NamedTuple):  # as are the others that each message has: a frozen dat
 
     def encoding(self) -> bytes:
         """The transfer encoding, lower-cased; ``b""`` where none is stated."""
-        words = self.fields.get(b"content-transfer-encoding", b"").split()
-        return words[0].strip(b";\"'").lower() if words else b""
+        return transfer_encoding(self.fields.get(b"content-transfer-encoding", b""))
 
 
 class Body(NamedTuple):
@@ -62,95 +71,15 @@ class Body(NamedTuple):
     defects: tuple[str, ...] = ()
 
 
-class _Multipart(NamedTuple):
-    """A multipart that is still open; `default` is the type of an untyped part."""
-
-    boundary: bytes
-    default: str = "text/plain"
-    alternative: int | None = None
-    related: bool = False
-
-
-class _Delimiter(NamedTuple):
-    """A line ``--boundary``: `level` is that of its multipart, `start` the line end before it."""
-
-    level: int
-    start: int
-    end: int
-    closing: bool
-
-
-class _Boundaries:
-    """The open multiparts, outermost first, and where the next delimiter of each one is.
-
-    Remembered, because the outer one's next delimiter may be far away, and is asked for at each inner part.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._open: list[_Multipart] = []
-        self._next: list[_Delimiter | None] = []
-        self._nearest: _Delimiter | None = None
-        self._without: dict[bytes, tuple[int, int]] = {}
-        """From where to where no delimiter of a boundary begins: fifty multiparts may have the same one."""
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    @property
-    def innermost(self) -> _Multipart:
-        return self._open[-1]
-
-    def push(self, multipart: _Multipart, position: int) -> None:
-        around = self.next(position)
-        self._open.append(multipart)
-        found = self._find(len(self._open) - 1, position, around)
-        self._next.append(found)
-        self._nearest = found or around
-
-    def close_above(self, depth: int) -> None:
-        del self._open[depth:], self._next[depth:]
-
-    def next(self, position: int) -> _Delimiter | None:
-        """The next delimiter of any open multipart that ends behind `position`; the innermost one's, if equal.
-
-        No position comes before an earlier one.
-        """
-        nearest = self._nearest
-        if nearest is not None and nearest.end > position:
-            return nearest
-        nearest = None
-        for level, known in enumerate(self._next):
-            if known is not None and known.end <= position:
-                known = self._next[level] = self._find(level, position, nearest)
-            if known is not None and (nearest is None or known.start <= nearest.start):
-                nearest = known
-        self._nearest = nearest
-        return nearest
-
-    def _find(self, level: int, position: int, around: _Delimiter | None) -> _Delimiter | None:
-        """The next delimiter of one multipart; none behind that of a multipart around it, which ends it as well."""
-        boundary = self._open[level].boundary
-        end = around.end if around else len(self._data)
-        start = max(position - 1, 0)
-        first, last = self._without.get(boundary, (start, start))
-        if not first <= start <= last:
-            first, last = start, start
-        found = next_delimiter(self._data, boundary, min(last, end), end)
-        # One that is cut off at the end may begin there; no other can.
-        self._without[boundary] = first, found[0] if found else max(last, end - len(boundary) - 2)
-        return _Delimiter(level, *found) if found else None
-
-
 def read_body(data: bytes, section: Section, limits: Limits) -> Body:
     """All leaves of a message whose header section is read."""
-    around = _Multipart(b"")
+    around = Multipart(b"")
     opened, kind = _opened(section, around, 0)
     if opened is None:
         return Body((Leaf(section.fields, kind, section.body, len(data)),), section.defects)
     leaves: list[Leaf] = []
     defects = dict.fromkeys(section.defects)
-    boundaries = _Boundaries(data)
+    boundaries = Boundaries(data)
     for number in range(1, limits.parts + 1):
         too_deep = opened is not None and len(boundaries) == limits.depth
         if too_deep:
@@ -181,17 +110,17 @@ def read_body(data: bytes, section: Section, limits: Limits) -> Body:
     return Body(tuple(leaves), tuple(defects))
 
 
-def _opened(section: Section, around: _Multipart, number: int) -> tuple[_Multipart | None, str]:
+def _opened(section: Section, around: Multipart, number: int) -> tuple[Multipart | None, str]:
     """The multipart that a part is, if it is one with a boundary, and the media type of the leaf that it is else."""
     field = section.fields.get(b"content-type", b"")
     kind = media_type(field) or around.default
     if not kind.startswith("multipart/"):
         return None, kind
-    boundary = structured(field).parameters.get(b"boundary", b"").rstrip()
-    if not boundary:
+    found = boundary(field).rstrip()
+    if not found:
         return None, "text/plain"
-    return _Multipart(
-        boundary,
+    return Multipart(
+        found,
         # RFC 2046, section 5.1.5
         default="message/rfc822" if kind == "multipart/digest" else "text/plain",
         alternative=number if kind == "multipart/alternative" else around.alternative,
@@ -199,7 +128,7 @@ def _opened(section: Section, around: _Multipart, number: int) -> tuple[_Multipa
     ), "text/plain"
 
 
-def _part_section(data: bytes, start: int, boundaries: _Boundaries, limits: Limits) -> Section:
+def _part_section(data: bytes, start: int, boundaries: Boundaries, limits: Limits) -> Section:
     """The header section of a part; the next delimiter ends it where no blank line does."""
     delimiter = boundaries.next(start)
     end = max(start, delimiter.start) if delimiter else len(data)
@@ -283,7 +212,7 @@ def attachments(data: bytes, leaves: tuple[Leaf, ...]) -> Iterator[Attachment]:
 
 def _may_be_file(leaf: Leaf) -> bool:
     """Whether its header has what can make it a file; most parts' have not, and are not looked at any closer."""
-    return b"content-disposition" in leaf.fields or b"name" in leaf.fields.get(b"content-type", b"").lower()
+    return b"content-disposition" in leaf.fields or may_name(leaf.fields.get(b"content-type", b""))
 
 
 def file_name(leaf: Leaf, disposition: Structured) -> str | None:
@@ -296,21 +225,25 @@ def texts(data: bytes, leaves: tuple[Leaf, ...]) -> Iterator[tuple[str, bytes, s
 
     Of alternatives the plain text, unless it is blank. Files are not read, but for a message that is nothing else.
     """
-    readable = [leaf for leaf in leaves if leaf.media_type in ("text/plain", "text/html") and _is_text(leaf, leaves)]
-    alternatives = {
-        leaf.alternative
-        for leaf in readable
-        if leaf.alternative is not None
-        and leaf.media_type == "text/plain"
-        and data[leaf.start : min(leaf.end, leaf.start + 4_096)].strip()
-    }
+    readable = [
+        leaf
+        for leaf in leaves
+        if leaf.media_type in ("text/plain", "text/html") and (not _may_be_file(leaf) or _is_text(leaf, leaves))
+    ]
+    alternatives = set()
+    if len(readable) > 1:
+        alternatives = {
+            leaf.alternative
+            for leaf in readable
+            if leaf.alternative is not None
+            and leaf.media_type == "text/plain"
+            and data[leaf.start : min(leaf.end, leaf.start + 4_096)].strip()
+        }
     for leaf in readable:
         if leaf.media_type == "text/plain" or leaf.alternative not in alternatives:
             yield leaf.media_type, content(data, leaf), charset(leaf.fields.get(b"content-type", b""))
 
 
 def _is_text(leaf: Leaf, leaves: tuple[Leaf, ...]) -> bool:
-    if not _may_be_file(leaf):
-        return True
     disposition = leaf.disposition()
     return disposition.value != "attachment" and (leaf is leaves[0] or file_name(leaf, disposition) is None)

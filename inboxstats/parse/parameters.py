@@ -103,10 +103,31 @@ def structured(raw: bytes) -> Structured:
     return Structured(value, parameters, tuple(pieces))
 
 
+def boundary(raw: bytes) -> bytes:
+    """The boundary that a multipart's Content-Type states; ``b""`` for none. It is remembered of none: each is new."""
+    usual = _USUAL.match(raw)
+    if usual and usual[2] == b"boundary":
+        return usual[3]
+    return structured(raw).parameters.get(b"boundary", b"")
+
+
 @_remembering
 def charset(raw: bytes) -> str | None:
     """The charset that a Content-Type states, if it does."""
     return structured(raw).token(b"charset") if b"charset" in raw.lower() else None
+
+
+@_remembering
+def may_name(raw: bytes) -> bool:
+    """Whether there can be a name in it, of whatever spelling; most fields are not looked at any closer."""
+    return b"name" in raw.lower()
+
+
+@_remembering
+def transfer_encoding(raw: bytes) -> bytes:
+    """The encoding that a Content-Transfer-Encoding states, lower-cased; ``b""`` for none."""
+    words = raw.split()
+    return words[0].strip(b";\"'").lower() if words else b""
 
 
 def media_type(raw: bytes) -> str | None:
