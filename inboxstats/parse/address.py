@@ -11,9 +11,9 @@ from functools import lru_cache
 from inboxstats.mail import Address
 from inboxstats.parse import headers
 
-# name <local@domain> without anything that needs care: five fields in six.
+# name <local@domain> without anything that needs care: nearly all fields.
 _PLAIN = re.compile(
-    rb"(?P<name>[^\"\\<>(),:;@\[\]=\x80-\xff]*|\"[^\"\\<>(),:;@\[\]=\x80-\xff]*\") ?"
+    rb"(?P<name>[^\"\\<>(),:;@\[\]\x80-\xff]*|\"[^\"\\\x80-\xff]*\") ?"
     rb"<(?P<address>[!#-'*+\-./0-9=?A-Z^-~]+@[A-Za-z0-9.-]+)>"
 )
 
@@ -48,7 +48,7 @@ def _sender(raw: bytes, label: str | None) -> Address | None:
     raw = raw[:_LONGEST].strip()
     plain = _PLAIN.fullmatch(raw)
     if plain:
-        return Address(headers.text(plain["name"].strip(b'" ')), plain["address"].decode("ascii").lower())
+        return Address(_shown(plain["name"], label=None), plain["address"].decode("ascii").lower())
     name: list[Token] = []
     for element in _elements(_tokens(raw)):
         before, address = _mailbox(element)
@@ -187,7 +187,11 @@ def _text(addr_spec: bytes) -> str:
 
 def _display_name(tokens: list[Token], label: str | None) -> str:
     raw = b"".join(_unquoted(kind, found) for kind, found in tokens)
-    return headers.text(raw, label).strip(' ,"')
+    return _shown(raw, label)
+
+
+def _shown(name: bytes, label: str | None) -> str:
+    return headers.text(name, label).strip(' ,"')
 
 
 def _unquoted(kind: str, found: bytes) -> bytes:
