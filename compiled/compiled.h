@@ -16,7 +16,7 @@
 
 /* As in uncompiled.py. It goes up with each change here that one can tell from outside: an argument, a result, a fault
    that is mended. What was built of older sources is then not used. */
-#define CONTRACT 6
+#define CONTRACT 7
 
 /* What our files share is for no one else, and is not to be mistaken for what others name alike. */
 #if defined(__GNUC__)
@@ -25,15 +25,21 @@
 
 extern PyType_Spec characters_spec, fields_spec, lines_spec, pages_spec, vocabulary_spec;
 
-PyObject *base64_letters(PyObject *module, PyObject *args);
-PyObject *from_base64(PyObject *module, PyObject *args);
-PyObject *from_quoted_printable(PyObject *module, PyObject *args);
-PyObject *with_lf(PyObject *module, PyObject *args);
-PyObject *end_of_section(PyObject *module, PyObject *args);
-PyObject *next_delimiter(PyObject *module, PyObject *args);
+PyObject *base64_letters(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *from_base64(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *from_quoted_printable(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *with_lf(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *end_of_section(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *next_delimiter(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
-/* Where `data[start:end]` begins; NULL and an exception where that is no part of the data. */
-const char *octets_between(PyObject *data, Py_ssize_t start, Py_ssize_t end);
+/* `data[start:end]` of a call whose first three arguments are these. */
+typedef struct {
+    Py_ssize_t start;
+    const char *first, *end;
+} Part;
+
+/* Returns -1 and an exception where it is no part of the data, or has another count of arguments. */
+int part_of(PyObject *const *args, Py_ssize_t count, Py_ssize_t expected, Part *part);
 
 /* As Python's bytes.isspace(). */
 static inline int

@@ -22,12 +22,12 @@ filled(PyObject *module)
 }
 
 static PyMethodDef module_methods[] = {
-    {"base64_letters", base64_letters, METH_VARARGS, "As in uncompiled."},
-    {"from_base64", from_base64, METH_VARARGS, "As in uncompiled."},
-    {"from_quoted_printable", from_quoted_printable, METH_VARARGS, "As in uncompiled."},
-    {"with_lf", with_lf, METH_VARARGS, "As in uncompiled."},
-    {"end_of_section", end_of_section, METH_VARARGS, "As in uncompiled."},
-    {"next_delimiter", next_delimiter, METH_VARARGS, "As in uncompiled."},
+    {"base64_letters", (PyCFunction)base64_letters, METH_FASTCALL, "As in uncompiled."},
+    {"from_base64", (PyCFunction)from_base64, METH_FASTCALL, "As in uncompiled."},
+    {"from_quoted_printable", (PyCFunction)from_quoted_printable, METH_FASTCALL, "As in uncompiled."},
+    {"with_lf", (PyCFunction)with_lf, METH_FASTCALL, "As in uncompiled."},
+    {"end_of_section", (PyCFunction)end_of_section, METH_FASTCALL, "As in uncompiled."},
+    {"next_delimiter", (PyCFunction)next_delimiter, METH_FASTCALL, "As in uncompiled."},
     {NULL, NULL, 0, NULL},
 };
 

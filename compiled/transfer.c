@@ -15,16 +15,12 @@ typedef struct {
 
 /* The octets that are meant. Returns -1 and an exception where these are no places in the data. */
 static int
-range_of(PyObject *args, Range *range)
+range_of(PyObject *const *args, Py_ssize_t count, Range *range)
 {
-    PyObject *data;
-    Py_ssize_t start, end;
-    if (!PyArg_ParseTuple(args, "Snn", &data, &start, &end))
+    Part part;
+    if (part_of(args, count, 3, &part) < 0)
         return -1;
-    const char *octets = octets_between(data, start, end);
-    if (octets == NULL)
-        return -1;
-    *range = (Range){(const unsigned char *)octets, (size_t)(end - start)};
+    *range = (Range){(const unsigned char *)part.first, (size_t)(part.end - part.first)};
     return 0;
 }
 
@@ -32,10 +28,10 @@ range_of(PyObject *args, Range *range)
 typedef size_t (*Decoder)(const unsigned char *octets, size_t size, unsigned char *made);
 
 static PyObject *
-decoded(PyObject *args, Decoder decoder)
+decoded(PyObject *const *args, Py_ssize_t count, Decoder decoder)
 {
     Range range;
-    if (range_of(args, &range) < 0)
+    if (range_of(args, count, &range) < 0)
         return NULL;
     unsigned char *made = PyMem_Malloc(range.size);
     if (made == NULL)
@@ -62,9 +58,9 @@ decode_line_ends(const unsigned char *octets, size_t size, unsigned char *made)
 }
 
 PyObject *
-with_lf(PyObject *Py_UNUSED(module), PyObject *args)
+with_lf(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
 {
-    return decoded(args, decode_line_ends);
+    return decoded(args, count, decode_line_ends);
 }
 
 static int
@@ -110,9 +106,9 @@ decode_quoted_printable(const unsigned char *octets, size_t size, unsigned char 
 }
 
 PyObject *
-from_quoted_printable(PyObject *Py_UNUSED(module), PyObject *args)
+from_quoted_printable(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
 {
-    return decoded(args, decode_quoted_printable);
+    return decoded(args, count, decode_quoted_printable);
 }
 
 static const char LETTERS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -150,9 +146,9 @@ decode_base64(const unsigned char *octets, size_t size, unsigned char *made)
 }
 
 PyObject *
-from_base64(PyObject *Py_UNUSED(module), PyObject *args)
+from_base64(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
 {
-    return decoded(args, decode_base64);
+    return decoded(args, count, decode_base64);
 }
 
 /* 1 for a letter of base64, 0 for any other octet. Each range of letters is moved to the end of those that are above 0 as
@@ -182,12 +178,12 @@ letters_among(const unsigned char *octets, size_t size)
 }
 
 PyObject *
-base64_letters(PyObject *Py_UNUSED(module), PyObject *args)
+base64_letters(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
 {
     Range range;
-    if (range_of(args, &range) < 0)
+    if (range_of(args, count, &range) < 0)
         return NULL;
     const unsigned char *padding = memchr(range.octets, '=', range.size);
-    size_t count = letters_among(range.octets, padding == NULL ? range.size : (size_t)(padding - range.octets));
-    return PyLong_FromSize_t(count);
+    size_t size = padding == NULL ? range.size : (size_t)(padding - range.octets);
+    return PyLong_FromSize_t(letters_among(range.octets, size));
 }

@@ -54,7 +54,7 @@ def decoded(data: bytes, module: ModuleType = core) -> object:
 
 def structure(of: Any) -> object:
     """Where the parts of a message are."""
-    return [(of.end_of_section(PARTS, 300, size), of.next_delimiter(PARTS, b"b", 300, size)) for size in (900, 1_207)]
+    return [(of.end_of_section(PARTS, 300, size), of.next_delimiter(PARTS, 300, size, b"b")) for size in (900, 1_207)]
 
 
 def runs_out(work: Callable[[], object], *, after: int) -> bool:

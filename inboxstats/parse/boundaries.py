@@ -44,12 +44,14 @@ class Boundaries:
     def innermost(self) -> Multipart:
         return self._open[-1]
 
-    def push(self, multipart: Multipart, position: int) -> None:
+    def push(self, multipart: Multipart, position: int) -> Delimiter | None:
+        """Opens one at that position, and gives its next delimiter, or else that of the nearest around it."""
         around = self.next(position)
         self._open.append(multipart)
         found = self._find(len(self._open) - 1, position, around)
         self._next.append(found)
         self._nearest = found or around
+        return self._nearest
 
     def close_above(self, depth: int) -> None:
         if depth < len(self._open):
@@ -80,7 +82,7 @@ class Boundaries:
         first, last = self._without.get(wanted, (start, start))
         if not first <= start <= last:
             first, last = start, start
-        found = next_delimiter(self._data, wanted, min(last, end), end)
+        found = next_delimiter(self._data, min(last, end), end, wanted)
         # One that is cut off at the end may begin there; no other can.
         self._without[wanted] = first, found[0] if found else max(last, end - len(wanted) - 2)
         return Delimiter(level, *found) if found else None

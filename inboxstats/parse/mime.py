@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from inboxstats.mail import Attachment
-from inboxstats.parse.boundaries import Boundaries, Multipart
+from inboxstats.parse.boundaries import Boundaries, Delimiter, Multipart
 from inboxstats.parse.core import base64_letters, from_base64, from_quoted_printable, with_lf
 from inboxstats.parse.headers import Fields, Section, read_section
 from inboxstats.parse.parameters import (
@@ -71,25 +71,28 @@ class Body(NamedTuple):
     defects: tuple[str, ...] = ()
 
 
+_MESSAGE = Multipart(b"")
+"""What stands around a message, of which it is the one part."""
+
+
 def read_body(data: bytes, section: Section, limits: Limits) -> Body:
     """All leaves of a message whose header section is read."""
-    around = Multipart(b"")
+    around = _MESSAGE
     opened, kind = _opened(section, around, 0)
     if opened is None:
         return Body((Leaf(section.fields, kind, section.body, len(data)),), section.defects)
     leaves: list[Leaf] = []
     defects = dict.fromkeys(section.defects)
     boundaries = Boundaries(data)
+    delimiter = None
     for number in range(1, limits.parts + 1):
-        too_deep = opened is not None and len(boundaries) == limits.depth
-        if too_deep:
+        if opened is not None and len(boundaries) == limits.depth:
             defects[f"more than {limits.depth} multiparts within each other: the rest is left out"] = None
         elif opened is not None:
-            boundaries.push(opened, section.body)
-        delimiter = boundaries.next(section.body)
-        if opened is not None and not too_deep and (delimiter is None or delimiter.level < len(boundaries) - 1):
-            defects["multipart without parts"] = None
-            opened = None  # what stands there is shown as text
+            delimiter = boundaries.push(opened, section.body)
+            if delimiter is None or delimiter.level < len(boundaries) - 1:
+                defects["multipart without parts"] = None
+                opened = None  # what stands there is shown as text
         if opened is None:
             part_end = max(delimiter.start, section.body) if delimiter else len(data)
             leaves.append(Leaf(section.fields, kind, section.body, part_end, around.alternative, around.related))
@@ -102,7 +105,8 @@ def read_body(data: bytes, section: Section, limits: Limits) -> Body:
             return Body(tuple(leaves), tuple(defects))
         boundaries.close_above(delimiter.level + 1)
         around = boundaries.innermost
-        section = _part_section(data, delimiter.end, boundaries, limits)
+        start, delimiter = delimiter.end, boundaries.next(delimiter.end)
+        section = _part_section(data, start, delimiter, limits)
         if section.defects:
             defects |= dict.fromkeys(section.defects)
         opened, kind = _opened(section, around, number)
@@ -128,9 +132,8 @@ def _opened(section: Section, around: Multipart, number: int) -> tuple[Multipart
     ), "text/plain"
 
 
-def _part_section(data: bytes, start: int, boundaries: Boundaries, limits: Limits) -> Section:
+def _part_section(data: bytes, start: int, delimiter: Delimiter | None, limits: Limits) -> Section:
     """The header section of a part; the next delimiter ends it where no blank line does."""
-    delimiter = boundaries.next(start)
     end = max(start, delimiter.start) if delimiter else len(data)
     # One byte over the limit is enough to see that it is passed, and keeps the search for a blank line short.
     return read_section(data, start, min(end, start + limits.header_bytes + 1), limit=limits.header_bytes)

@@ -90,7 +90,7 @@ _LONGEST_PATTERN = 1_000
 """Compiling a longer one takes too long, and lines that begin like it are few."""
 
 
-def next_delimiter(data: bytes, boundary: bytes, start: int, end: int) -> tuple[int, int, bool] | None:
+def next_delimiter(data: bytes, start: int, end: int, boundary: bytes) -> tuple[int, int, bool] | None:
     """The first delimiter of a multipart in ``data[start:end]``: the line end before it, where it ends, whether it is
     the closing one; ``None`` for none."""
     _check_places(data, start, end)

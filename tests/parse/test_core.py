@@ -254,7 +254,12 @@ def test_what_is_no_keyword_and_no_text_is_refused(compiled: ModuleType) -> None
     with pytest.raises(TypeError):
         compiled.end_of_section("From: a", 0, 7)
     with pytest.raises(TypeError):
-        compiled.next_delimiter(b"From: a", "b", 0, 7)
+        compiled.next_delimiter(b"From: a", 0, 7, "b")
+    with pytest.raises(TypeError, match="takes 4 arguments, not 3"):
+        compiled.next_delimiter(b"From: a", 0, 7)
+    for start, end in (("0", 7), (0, "7"), (0, 1 << 70)):
+        with pytest.raises((TypeError, OverflowError)):
+            compiled.with_lf(b"From: a", start, end)
 
 
 words = st.text(st.sampled_from("ab'éя漢"), min_size=1, max_size=12)
@@ -386,7 +391,7 @@ def test_nothing_that_was_lent_is_kept(compiled: ModuleType) -> None:
                 of_part(b"abc", 1, 4)
         compiled.Fields((b"from", b"to")).read(b"From: a\n b\nTo: c\nTo: d\nno field", 0, 31)
         compiled.end_of_section(b"x\n" * 1_000 + b"\n", 400, 2_001)
-        compiled.next_delimiter(b"x\n" * 1_000 + b"--b", b"b", 400, 2_003)
+        compiled.next_delimiter(b"x\n" * 1_000 + b"--b", 400, 2_003, b"b")
 
     all_of_it()
     tracemalloc.start()
@@ -552,7 +557,7 @@ def test_a_delimiter_is_a_line_with_nothing_behind_its_boundary(either: ModuleTy
     data = b"--a--\n--a-\r\n--a \t\n--ab\r\n--a--\x0b\x0c\r\nx--a\n--a"
 
     def found(boundary: bytes, start: int, end: int = len(data)) -> object:
-        return either.next_delimiter(data, boundary, start, end)
+        return either.next_delimiter(data, start, end, boundary)
 
     assert found(b"a", 0) == (10, 18, False)  # a line end stands before each
     assert found(b"a", 11) == (10, 18, False)  # its CR may stand before the start
@@ -563,8 +568,8 @@ def test_a_delimiter_is_a_line_with_nothing_behind_its_boundary(either: ModuleTy
     assert found(b"ab", 0) == (17, 24, False)
     assert found(b"a--", 12) == (22, 33, False)
     assert found(b"", 0) is None
-    assert either.next_delimiter(b"\n----\n", b"", 0, 6) == (0, 6, True)
-    assert either.next_delimiter(b"\n--" + b"b" * 2_000, b"b" * 2_000, 0, 2_003) == (0, 2_003, False)
+    assert either.next_delimiter(b"\n----\n", 0, 6, b"") == (0, 6, True)
+    assert either.next_delimiter(b"\n--" + b"b" * 2_000, 0, 2_003, b"b" * 2_000) == (0, 2_003, False)
     for start, end in ((-1, 2), (2, 1), (0, len(data) + 1)):
         with pytest.raises(ValueError, match="places in the data"):
             found(b"a", start, end)
@@ -580,7 +585,7 @@ DELIMITERS = st.sampled_from(
 def test_delimiters_are_the_same_in_both(compiled: ModuleType, data: bytes, boundary: bytes) -> None:
     for start in range(len(data) + 1):
         for end in (start, (start + len(data)) // 2, len(data)):
-            one, other = (module.next_delimiter(data, boundary, start, end) for module in (compiled, uncompiled))
+            one, other = (module.next_delimiter(data, start, end, boundary) for module in (compiled, uncompiled))
             assert one == other
 
 

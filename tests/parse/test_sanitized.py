@@ -44,7 +44,7 @@ for number in range(3_000):
     core.Fields((b"a", b"z")).read(head, len(head) // 3, len(head))
     core.end_of_section(head, len(head) // 3, len(head))
     parts = head.replace(b"a", b"\\n--")
-    core.next_delimiter(parts, b"Z", len(parts) // 3, len(parts))
+    core.next_delimiter(parts, len(parts) // 3, len(parts), b"Z")
     vocabulary = core.Vocabulary(
         lambda token: token[: choose.randrange(50)] * choose.choice((0, 1, 1, 100)),
         *(frozenset({"aa", "Za"}), 1, choose.randrange(9), frozenset({"a", "aZ", "éa"}))[: choose.choice((0, 4))],
