@@ -1,149 +1,213 @@
-/* Of what kind each line of a text is, as far as it shows without a closer look. */
+/* What the lines of a text are, as far as it shows without a closer look, in runs of lines that are alike. */
 
-#include "compiled.h"
+#include "lines.h"
 
 enum {
-    CODES = 0x800,             /* of the characters that a line can begin with and be plain */
+    CODES = 0x800,             /* of the characters that are said to be special */
     QUOTE_WITHIN = 8,          /* characters of a line, among which a quotation has its mark */
     LABEL_WITHIN = 14,         /* and a label its colon */
     MOST_STARTS = 8,
 };
 
+/* What may be no text is a line that begins with the character: */
 enum first {
-    NO_PLAIN,                  /* no plain line begins with it */
-    PLAIN,                     /* one does, unless it is a quotation */
-    LABELLING,                 /* or has a label */
+    SPECIAL = 1,               /* any */
+    LABELLING = 2,             /* one that has a label */
+    STARTING = 4,              /* one with such a start, or of white space alone */
 };
 
-static const char IS_PLAIN = 'p', IS_ADDRESSED = 'a', IS_EMPTY = 'e', IS_QUOTED = 'q', IS_OTHER = 'o';
+static const char IS_PLAIN = 'p', IS_ADDRESSED = 'a', IS_EMPTY = 'e', IS_QUOTED = 'q', IS_MARKED = 'm', IS_OTHER = 'o';
 
 typedef struct {
     PyObject_HEAD
-    PyObject *starts;          /* how lines begin that are not plain, in UTF-8: tuple[str, ...] */
-    PyObject *newline;
+    PyObject *starts;          /* tuple[str, ...] */
+    PyObject *isascii, *blank;
     size_t start_count;
     const char *octets[MOST_STARTS];
     size_t lengths[MOST_STARTS];
-    char firsts[CODES];
+    char firsts[CODES];        /* of enum first */
 } Lines;
 
-/* Whether an octet is among the first characters of a line, so many of them. */
+/* Where an octet comes next, which is looked for once and not in each line. */
+typedef struct {
+    char octet;
+    size_t place;
+} Next;
+
+typedef struct {
+    size_t start, end, lines;
+    char kind;
+} Run;
+
+/* Whether there is one in a part that begins no earlier than those before. */
 static int
-is_among_first(char octet, const char *line, size_t length, size_t characters)
+comes(Next *next, const Text *text, size_t start, size_t end)
 {
-    size_t most = 4 * characters < length ? 4 * characters : length;
-    const char *found = memchr(line, octet, most);
-    if (found == NULL)
-        return 0;
-    size_t before = 0;
-    for (const char *other = line; other < found; other++)
-        before += ((unsigned char)*other & 0xC0) != 0x80;
-    return before < characters;
+    if (next->place < start)
+        next->place = find(text, next->octet, start, text->size);
+    return next->place < end;
 }
 
-/* Whether a line that is not empty is plain. */
-static int
-is_plain(const Lines *self, const char *line, size_t length)
+static size_t
+within(size_t start, size_t end, size_t most)
 {
-    unsigned char lead = (unsigned char)line[0];
-    uint32_t code = lead < 0x80 ? lead : lead < 0xE0 ? (lead & 31u) << 6 | ((unsigned char)line[1] & 63u) : CODES;
-    char first = code < CODES ? self->firsts[code] : NO_PLAIN;
-    if (first == NO_PLAIN || is_among_first('>', line, length, QUOTE_WITHIN)
-        || (first == LABELLING && is_among_first(':', line, length, LABEL_WITHIN)))
-        return 0;
-    for (size_t i = 0; i < self->start_count; i++)
-        if (length >= self->lengths[i] && memcmp(line, self->octets[i], self->lengths[i]) == 0)
-            return 0;
-    return 1;
+    return end - start < most ? end : start + most;
 }
+
+/* Whether a line begins like one that may be anything, or is white space. */
+static int
+begins_otherwise(const Lines *self, const Text *text, size_t start, size_t end)
+{
+    for (size_t i = 0; i < self->start_count; i++)
+        if (end - start >= self->lengths[i] && memcmp(text->octets + start, self->octets[i], self->lengths[i]) == 0)
+            return 1;
+    while (start < end && is_blank(code_at(text, start)))
+        start++;
+    return start == end;
+}
+
+/* Whether there is "-by: " in a line. */
+static int
+is_trailer(const Text *text, size_t start, size_t end)
+{
+    for (size_t place = start; (place = find(text, ':', place, end)) < end; place++)
+        if (place - start >= 3 && end - place >= 2 && memcmp(text->octets + place - 3, "-by: ", 5) == 0)
+            return 1;
+    return 0;
+}
+
+/* What is looked for in all lines. */
+typedef struct {
+    Next quote, label, at, slash;
+} Marks;
 
 static char
-kind_of(const Lines *self, const char *line, size_t length)
+kind_of(const Lines *self, const Text *text, Marks *marks, size_t start, size_t end)
 {
-    if (length == 0)
+    if (start == end)
         return IS_EMPTY;
-    if (line[0] == '>')
+    if (text->octets[start] == '>')
         return IS_QUOTED;
-    if (!is_plain(self, line, length))
+    if (comes(&marks->quote, text, start, within(start, end, QUOTE_WITHIN)))
+        return IS_MARKED;
+    Py_UCS4 code = code_at(text, start);
+    int first = code < CODES ? self->firsts[code] : is_blank(code) ? STARTING : 0;
+    if (first & SPECIAL || (first & LABELLING && comes(&marks->label, text, start, within(start, end, LABEL_WITHIN)))
+        || (first & STARTING && begins_otherwise(self, text, start, end)))
         return IS_OTHER;
-    return memchr(line, '@', length) != NULL || memchr(line, '/', length) != NULL ? IS_ADDRESSED : IS_PLAIN;
+    if (!comes(&marks->at, text, start, end)
+        && !(comes(&marks->slash, text, start, end) && find(text, '/', marks->slash.place + 1, end) < end))
+        return IS_PLAIN;
+    return is_trailer(text, start, end) ? IS_OTHER : IS_ADDRESSED;
 }
 
-/* The kind of each line of the octets. */
-static PyObject *
-kinds_of(const Lines *self, const char *octets, size_t size)
-{
-    const char *end = octets + size;
-    size_t count = 1;
-    for (const char *found = octets; (found = memchr(found, '\n', (size_t)(end - found))) != NULL; found++)
-        count++;
-    char *kinds = PyMem_Malloc(count);
-    if (kinds == NULL)
-        return PyErr_NoMemory();
-    for (size_t i = 0; i < count; i++) {
-        const char *found = memchr(octets, '\n', (size_t)(end - octets));
-        size_t length = (size_t)((found == NULL ? end : found) - octets);
-        kinds[i] = kind_of(self, octets, length);
-        octets += found == NULL ? length : length + 1;
-    }
-    PyObject *result = PyBytes_FromStringAndSize(kinds, (Py_ssize_t)count);
-    PyMem_Free(kinds);
-    return result;
-}
+/* The runs of a text. */
+typedef struct {
+    Run *runs;
+    size_t count, room;
+    int has_other;             /* whether any is to be looked at closely */
+} Runs;
 
-static PyObject *
-kinds(const Lines *self, PyObject *text)
-{
-    Py_ssize_t size;
-    const char *octets = PyUnicode_AsUTF8AndSize(text, &size);
-    if (octets != NULL)
-        return kinds_of(self, octets, (size_t)size);
-    if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
-        return NULL;
-    PyErr_Clear(); /* half of a surrogate pair, which begins no plain line */
-    PyObject *encoded = PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass");
-    char *others;
-    PyObject *result = NULL;
-    if (encoded != NULL && PyBytes_AsStringAndSize(encoded, &others, &size) == 0)
-        result = kinds_of(self, others, (size_t)size);
-    Py_XDECREF(encoded);
-    return result;
-}
-
-static PyObject *
-read_lines(Lines *self, PyObject *text)
-{
-    PyObject *found = kinds(self, text);
-    PyObject *lines = found == NULL ? NULL : PyUnicode_Split(text, self->newline, -1);
-    PyObject *result = lines == NULL ? NULL : PyTuple_Pack(2, lines, found);
-    Py_XDECREF(found);
-    Py_XDECREF(lines);
-    return result;
-}
-
-/* What lines that begin with these characters are. Returns -1 and an exception where one has three octets or more. */
+/* One more run. Returns -1 and an exception where memory is missing. */
 static int
-fill_firsts(Lines *self, PyObject *characters, enum first first)
+add_run(Runs *found, Run run)
 {
-    Py_ssize_t size;
-    const char *octets = PyUnicode_AsUTF8AndSize(characters, &size);
-    if (octets == NULL)
-        return -1;
-    for (Py_ssize_t i = 0; i < size; i++) {
-        unsigned char lead = (unsigned char)octets[i];
-        if (lead >= 0xE0) {
-            PyErr_SetString(PyExc_ValueError, "there is a character beyond U+07FF");
+    if (found->count == found->room) {
+        size_t room = found->room == 0 ? 32 : 2 * found->room;
+        Run *runs = room > SIZE_MAX / sizeof *runs ? NULL : PyMem_Realloc(found->runs, room * sizeof *runs);
+        if (runs == NULL) {
+            PyErr_NoMemory();
             return -1;
         }
-        if (lead >= 0x80)
-            self->firsts[(lead & 31) << 6 | ((unsigned char)octets[++i] & 63)] = (char)first;
-        else
-            self->firsts[lead] = (char)first;
+        found->runs = runs;
+        found->room = room;
+    }
+    found->runs[found->count++] = run;
+    return 0;
+}
+
+/* The lines of a text, each in a run with those before that are alike. Returns -1 as add_run does. */
+static int
+fill_runs(const Lines *self, const Text *text, Runs *found)
+{
+    Marks marks = {{'>', 0}, {':', 0}, {'@', 0}, {'/', 0}};
+    Next *each[] = {&marks.quote, &marks.label, &marks.at, &marks.slash};
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++)
+        each[i]->place = find(text, each[i]->octet, 0, text->size);
+    for (size_t start = 0, end; start <= text->size; start = end + 1) {
+        end = find(text, '\n', start, text->size);
+        char kind = kind_of(self, text, &marks, start, end);
+        found->has_other |= kind == IS_MARKED || kind == IS_OTHER;
+        Run *last = found->count > 0 ? &found->runs[found->count - 1] : NULL;
+        int is_text = kind == IS_PLAIN || kind == IS_EMPTY;
+        if (last != NULL && ((kind == IS_QUOTED && last->kind == IS_QUOTED)
+                             || (is_text && (last->kind == IS_PLAIN || last->kind == IS_EMPTY)))) {
+            last->end = end;
+            last->lines++;
+            last->kind = kind == IS_EMPTY ? last->kind : kind;
+        }
+        else if (add_run(found, (Run){start, end, 1, kind}) < 0)
+            return -1;
     }
     return 0;
 }
 
-/* How lines begin that are not plain. Returns -1 and an exception where that is no text, or too much of it. */
+/* What is said of the runs: tuple[bytes, list[str], list[int]]. */
+static PyObject *
+said(const Lines *self, const Text *text, const Runs *found)
+{
+    PyObject *kinds = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)found->count);
+    PyObject *lines = PyList_New((Py_ssize_t)found->count), *sizes = PyList_New((Py_ssize_t)found->count);
+    int is_said = kinds != NULL && lines != NULL && sizes != NULL;
+    for (size_t i = 0; is_said && i < found->count; i++) {
+        const Run *run = &found->runs[i];
+        int is_addressed = run->kind == IS_ADDRESSED && !found->has_other;
+        PyBytes_AsString(kinds)[i] = is_addressed ? IS_PLAIN : run->kind;
+        PyObject *of_run = is_addressed
+            ? without_addresses(text, run->start, run->end, self->blank)
+            : PyUnicode_Substring(text->text, (Py_ssize_t)run->start, (Py_ssize_t)run->end);
+        PyObject *size = PyLong_FromSize_t(run->lines);
+        is_said = of_run != NULL && size != NULL;
+        PyList_SetItem(lines, (Py_ssize_t)i, of_run); /* a NULL is no fault there */
+        PyList_SetItem(sizes, (Py_ssize_t)i, size);
+    }
+    PyObject *result = is_said ? PyTuple_Pack(3, kinds, lines, sizes) : NULL;
+    Py_XDECREF(kinds);
+    Py_XDECREF(lines);
+    Py_XDECREF(sizes);
+    return result;
+}
+
+static PyObject *
+read_lines(Lines *self, PyObject *of)
+{
+    Text text;
+    if (open_text(of, self->isascii, &text) < 0)
+        return NULL;
+    Runs found = {0};
+    PyObject *result = fill_runs(self, &text, &found) < 0 ? NULL : said(self, &text, &found);
+    PyMem_Free(found.runs);
+    close_text(&text);
+    return result;
+}
+
+/* What lines are that begin with these characters. Returns -1 and an exception where one has three octets or more. */
+static int
+fill_firsts(Lines *self, PyObject *characters, enum first first)
+{
+    Py_ssize_t size = PyUnicode_GetLength(characters);
+    for (Py_ssize_t i = 0; i < size; i++) {
+        Py_UCS4 code = PyUnicode_ReadChar(characters, i);
+        if (code >= CODES) {
+            PyErr_SetString(PyExc_ValueError, "there is a character beyond U+07FF");
+            return -1;
+        }
+        self->firsts[code] |= (char)first;
+    }
+    return size < 0 ? -1 : 0;
+}
+
+/* How lines begin that may be anything. Returns -1 and an exception where that is no text, or too much of it. */
 static int
 fill_starts(Lines *self, PyObject *starts)
 {
@@ -152,11 +216,17 @@ fill_starts(Lines *self, PyObject *starts)
         PyErr_Format(PyExc_ValueError, "starts has more than %d texts", MOST_STARTS);
     for (Py_ssize_t i = 0; i < count && !PyErr_Occurred(); i++) {
         Py_ssize_t length;
-        self->octets[i] = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(starts, i), &length);
-        if (self->octets[i] == NULL)
+        PyObject *start = PyTuple_GetItem(starts, i);
+        const char *octets = PyUnicode_AsUTF8AndSize(start, &length);
+        if (octets == NULL)
             break;
-        self->lengths[i] = (size_t)length;
-        self->start_count++;
+        if (length == 0 || length != PyUnicode_GetLength(start)) {
+            PyErr_SetString(PyExc_ValueError, "starts are of ASCII");
+            break;
+        }
+        self->octets[self->start_count] = octets;
+        self->lengths[self->start_count++] = (size_t)length;
+        self->firsts[(unsigned char)*octets] |= STARTING;
     }
     return PyErr_Occurred() ? -1 : 0;
 }
@@ -164,9 +234,9 @@ fill_starts(Lines *self, PyObject *starts)
 static PyObject *
 lines_made(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"plain", "labelling", "starts", NULL};
-    PyObject *plain, *labelling, *starts;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "UUO!:Lines", names, &plain, &labelling, &PyTuple_Type, &starts))
+    static char *names[] = {"special", "labelling", "starts", NULL};
+    PyObject *special, *labelling, *starts;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "UUO!:Lines", names, &special, &labelling, &PyTuple_Type, &starts))
         return NULL;
     allocfunc allocated = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     Lines *self = (Lines *)allocated(type, 0);
@@ -174,10 +244,12 @@ lines_made(PyTypeObject *type, PyObject *args, PyObject *keywords)
         return NULL;
     Py_INCREF(starts);
     self->starts = starts;
-    self->newline = PyUnicode_FromString("\n");
-    /* What is plain comes last: it is so even where it is among the others, too. */
-    if (self->newline == NULL || fill_firsts(self, labelling, LABELLING) < 0
-        || fill_firsts(self, plain, PLAIN) < 0 || fill_starts(self, starts) < 0)
+    self->isascii = PyUnicode_InternFromString("isascii");
+    self->blank = PyUnicode_FromString(" ");
+    for (Py_UCS4 code = 0; code < CODES; code++)
+        self->firsts[code] = is_blank(code) ? STARTING : 0;
+    if (self->isascii == NULL || self->blank == NULL || fill_firsts(self, special, SPECIAL) < 0
+        || fill_firsts(self, labelling, LABELLING) < 0 || fill_starts(self, starts) < 0)
         Py_CLEAR(self);
     return (PyObject *)self;
 }
@@ -187,7 +259,8 @@ lines_freed(Lines *self)
 {
     PyTypeObject *type = Py_TYPE((PyObject *)self);
     Py_XDECREF(self->starts);
-    Py_XDECREF(self->newline);
+    Py_XDECREF(self->isascii);
+    Py_XDECREF(self->blank);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);

@@ -16,7 +16,7 @@ from inboxstats.parse import core, marking, uncompiled
 
 MARKED = " ".join(f"w{number:x} é{number} {'plain'[: number % 6]}" for number in range(100)).encode()
 TEXT = "aé漢あ"
-LINES = "abc\n\n> \ud800"
+LINES = ["é b@c\td e", "abc\n\n> \ud800\n- b@c", "\n".join(["a", ">"] * 40)]
 PAGE = "a<b>é</b c>&amp;<p d>"
 ENCODED = b"=41\r\n"
 HEAD = b"From: a\n b\nTo: c\nno field"
@@ -57,6 +57,15 @@ def structure(of: Any) -> object:
     return [(of.end_of_section(PARTS, 300, size), of.next_delimiter(PARTS, 300, size, b"b")) for size in (900, 1_207)]
 
 
+def lines(module: ModuleType = core) -> Any:
+    return module.Lines("-", "T", ("b",))
+
+
+def read(of: Any) -> object:
+    """The runs of LINES."""
+    return [of.read(text) for text in LINES]
+
+
 def runs_out(work: Callable[[], object], *, after: int) -> bool:
     """Whether the work fails where memory is missing once, after so many allocations."""
     _testcapi.set_nomemory(after, after + 1)
@@ -91,7 +100,7 @@ def main() -> None:
         failures(vocabulary, said, said(vocabulary(uncompiled))),
         failures(vocabulary, elected, elected(vocabulary(uncompiled))),
         failures(characters, lambda found: found.translated(TEXT), "aé 漢  \1 ".encode()),
-        failures(lambda: core.Lines("ab", "T", ("b",)), lambda found: found.read(LINES), (LINES.split("\n"), b"peq")),
+        failures(lines, read, read(lines(uncompiled))),
         failures(pages, lambda found: found.text(PAGE), pages(uncompiled).text(PAGE)),
         failures(lambda: ENCODED, decoded, decoded(ENCODED, uncompiled)),
         failures(lambda: core.Fields((b"from", b"to")), lambda found: found.read(HEAD, 0, len(HEAD)), fields),

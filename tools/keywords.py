@@ -25,7 +25,7 @@ from inboxstats.collection import open_collection
 from inboxstats.dataset import select
 from inboxstats.mail import Message
 from inboxstats.parse import message as parser
-from inboxstats.parse import parse, text, words
+from inboxstats.parse import own, parse, text, words
 from inboxstats.parse.charset import decode
 from inboxstats.parse.languages import stop_words
 from inboxstats.parse.marking import marked
@@ -130,10 +130,10 @@ def stages(data: bytes) -> dict[str, set[str]]:
     for step in ("quotations", "signatures", "code", "addresses"):
         on.append(step)
         with _switched_on(on):
-            own = "\n\n".join(map(text.own_text, shown))
+            written = "\n\n".join(map(own.own_text, shown))
         if "signatures" in on:
-            own = text.without_disclaimers(own, text.DISCLAIMER_MARKS)
-        found[step] = _words(f"{bare}\n\n{own}")
+            written = text.without_disclaimers(written, text.DISCLAIMER_MARKS)
+        found[step] = _words(f"{bare}\n\n{written}")
     stops = stop_words(parsed.language)
     found["stop words"] = {word for word in found["addresses"] if words.keyword(word, stops) or not _is_word(word)}
     found["debris"] = {word for word in found["stop words"] if _is_word(word)}
@@ -160,22 +160,31 @@ def _read(data: bytes) -> tuple[Message, list[text.Part]]:
 @contextmanager
 def _switched_on(steps: list[str]) -> Iterator[None]:
     """Cleaning with these steps alone."""
-    kind = text._kind
-    wanted = {text._Line.TEXT}
-    wanted |= {text._Line.LAST, text._Line.RULE} if "signatures" in steps else set()
-    wanted |= {text._Line.BLOCK, text._Line.DIFF} if "code" in steps else set()
+    kind = own._kind
+    wanted = {own._Line.TEXT}
+    wanted |= {own._Line.LAST, own._Line.RULE} if "signatures" in steps else set()
+    wanted |= {own._Line.BLOCK, own._Line.DIFF} if "code" in steps else set()
 
-    def kind_of(line: str) -> text._Line:
+    def kind_of(line: str) -> own._Line:
         found = kind(line)
-        return found if found in wanted or text._ORIGINAL.match(line) else text._Line.TEXT
+        return found if found in wanted or own._ORIGINAL.match(line) else own._Line.TEXT
 
     with ExitStack() as stack:
-        stack.enter_context(patch.object(text, "_kind", kind_of))
+        stack.enter_context(patch.object(own, "_LINES", _EachByItself()))
+        stack.enter_context(patch.object(own, "_kind", kind_of))
         if "code" not in steps:
-            stack.enter_context(patch.object(text, "_SIGNED", re.compile("(?!)")))
+            stack.enter_context(patch.object(own, "_SIGNED", re.compile("(?!)")))
         if "addresses" not in steps:
-            stack.enter_context(patch.object(text, "_without_addresses", str))
+            stack.enter_context(patch.object(own, "_without_addresses", str))
         yield
+
+
+class _EachByItself:
+    """Lines of which nothing is known before they are looked at."""
+
+    def read(self, text: str) -> tuple[bytes, list[str], list[int]]:
+        lines = text.split("\n")
+        return b"".join([b"m" if line else b"e" for line in lines]), lines, [1] * len(lines)
 
 
 def _words(raw: str) -> set[str]:

@@ -6,6 +6,7 @@ What a token or a character means is for the callers to say, once for each.
 from collections.abc import Callable
 from struct import Struct
 
+from inboxstats.parse.uncompiled_lines import Lines, without_addresses
 from inboxstats.parse.uncompiled_pages import Pages
 from inboxstats.parse.uncompiled_parts import (
     Fields,
@@ -20,6 +21,7 @@ from inboxstats.parse.uncompiled_parts import (
 __all__ = [
     "APART", "CONTRACT", "PAIRED", "Characters", "Fields", "Lines", "Pages", "Vocabulary", "base64_letters",
     "end_of_section", "from_base64", "from_quoted_printable", "next_delimiter", "with_lf",
+    "without_addresses",
 ]  # fmt: skip
 
 CONTRACT = 7
@@ -175,46 +177,3 @@ class Characters:
         In Python alone that is always so: what the caller then does takes less time than a look at each character.
         """
         return None
-
-
-class Lines:
-    """Of what kind each line of a text is, as far as it shows without a closer look.
-
-    plain     -- the characters, up to U+07FF, with which most lines begin that are simply text
-    labelling -- those with which a line does that has no ``:`` among its first 14 characters
-    starts    -- up to eight beginnings of lines that are not, though they begin with one of these characters
-    """
-
-    def __init__(self, plain: str, labelling: str, starts: tuple[str, ...]) -> None:
-        self._plain = frozenset(plain)
-        self._labelling = frozenset(labelling)
-        self._starts = starts
-        self._may_be = frozenset(start[:1] for start in starts)
-
-    def read(self, text: str) -> tuple[list[str], bytes]:
-        """The lines of a text, and a letter for each.
-
-        p, plain; a, plain, with an ``@`` or a ``/``; e, empty; q, with ``>`` first; o, any other, and what has a ``>``
-        among its first eight characters.
-        """
-        plain, labelling, starts, may_be = self._plain, self._labelling, self._starts, self._may_be
-        lines = text.split("\n")
-        # One expression: a function for each line would take as long as all else that is done with it.
-        kinds = bytes(
-            [
-                (_PLAIN if "/" not in line and "@" not in line else _ADDRESSED)
-                if ((first := line[:1]) in plain or (first in labelling and ":" not in line[:14]))
-                and ">" not in line[:8]
-                and (first not in may_be or not line.startswith(starts))
-                else _EMPTY
-                if not line
-                else _QUOTED
-                if first == ">"
-                else _OTHER
-                for line in lines
-            ]
-        )
-        return lines, kinds
-
-
-_PLAIN, _ADDRESSED, _EMPTY, _QUOTED, _OTHER = b"paeqo"

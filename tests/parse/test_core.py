@@ -243,8 +243,13 @@ def test_what_is_no_keyword_and_no_text_is_refused(compiled: ModuleType) -> None
             compiled.Lines(plain, labelling, ())
     with pytest.raises(ValueError, match="more than 8"):
         compiled.Lines("a", "", ("a",) * 9)
+    for start in ("é", ""):
+        with pytest.raises(ValueError, match="ASCII"):
+            compiled.Lines("a", "", (start,))
     with pytest.raises(TypeError):
         compiled.Lines("a", "", (b"a",))
+    with pytest.raises(TypeError):
+        compiled.Lines("a", "", ()).read(b"a")
     with pytest.raises(ValueError, match="more than 32"):
         compiled.Fields((b"from",) * 33)
     with pytest.raises(TypeError):
@@ -381,7 +386,8 @@ def test_nothing_that_was_lent_is_kept(compiled: ModuleType) -> None:
         vocabulary.elected(b"barley hops", 100)
         characters = compiled.Characters(lambda _: "é", bytes(128))
         characters.translated("aé漢字")
-        compiled.Lines("abc", "T", ("a", "bc")).read("abc\nd\n> \ud800")
+        for text in ("abc\nd\n> \ud800", "a b@c\td//\te" + "\n>\nf" * 100, "é b@c d"):
+            compiled.Lines("-", "T", ("a", "bc")).read(text)
         compiled.Pages(html._gap, html._look, html._unescaped).text("<p>a</p x>&amp;<!-- --><style><blockquote cite>é")
         with pytest.raises(TypeError):
             compiled.Pages(str, str, str).text("<p>a < b")
@@ -448,41 +454,102 @@ def test_no_text_in_chinese_and_japanese_is_left_to_python(compiled: ModuleType,
 
 
 def test_the_kinds_of_lines(either: ModuleType) -> None:
-    lines = either.Lines("abcé", "TО", ("begin ", "To you"))
+    lines = either.Lines("-+é", "TО ", ("begin ", "To you"))
     told = {
         "abc": "p",
-        "": "e",
         ">abc": "q",
         "b x@y": "a",
-        "b x/y": "a",
-        "ab>c": "o",
-        "éabcéab>": "o",
-        "éabcéabc>": "p",
-        " abc": "o",
+        "b x/y": "p",
+        "b x/ /y": "a",
+        "Acked-by: x@y": "o",
+        "Acked-by:x@y": "a",
+        "-by: x/y": "o",
+        "ab>c": "m",
+        "abcéab>": "m",
+        "abcéabcé>": "p",
+        "-abc": "o",
+        "éabc": "o",
+        " abc": "p",
+        " abc:": "o",
+        " \t": "o",
+        "\u3000": "o",
+        "\u3000a": "p",
         "begin 644": "o",
         "beginning": "p",
         "To: Ann": "o",
         "To all of ours: ": "p",
         "To all of our: ": "o",
         "To you all, and": "o",
-        "Те": "o",
+        "Те": "p",
         "О, боже: да": "o",
         "О, боже мой Бог: да": "p",
-        "漢": "o",
-        "\ud800": "o",
+        "漢:": "p",
+        "\ud800": "p",
     }
 
-    assert lines.read("\n".join(told)) == (list(told), "".join(told.values()).encode())
-    assert either.Lines("T", "T", ()).read("To: Ann")[1] == b"p"
-    assert lines.read("") == ([""], b"e")
-    assert lines.read("\n") == (["", ""], b"ee")
+    for line, kind in told.items():
+        assert lines.read(f"{line}\n-") == (f"{kind}o".encode(), [line, "-"], [1, 1])
+    assert either.Lines("T", "T", ()).read("To you")[0] == b"o"
+    assert either.Lines(">", ">", (">",)).read("> a")[0] == b"q"
 
 
-@given(st.text(st.one_of(st.sampled_from("abdéTО>@/:\n \t漢"), st.characters()), max_size=80))
+def test_lines_that_are_alike_are_a_run(either: ModuleType) -> None:
+    read = either.Lines("-", "", ()).read
+
+    assert read("") == (b"e", [""], [1])
+    assert read("\n") == (b"e", ["\n"], [2])
+    assert read("\n\nbarley\n\n漢字\n") == (b"p", ["\n\nbarley\n\n漢字\n"], [6])
+    assert read("a\n\n>\n>b\n\n>c\n-\n-\n") == (
+        b"pqeqooe",
+        ["a\n", ">\n>b", "", ">c", "-", "-", ""],
+        [2, 2, 1, 1, 1, 1, 1],
+    )
+    assert read("a\nb@c d\ne\nf@g") == (b"pppp", ["a", "d", "e", ""], [1, 1, 1, 1])
+    assert read("a\nb@c d\n-") == (b"pao", ["a", "b@c d", "-"], [1, 1, 1])
+    assert read("b@c d\nabc>") == (b"am", ["b@c d", "abc>"], [1, 1])
+    assert read("\n".join(["a", ">"] * 100)) == (b"pq" * 100, ["a", ">"] * 100, [1] * 200)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("a  b@c  d", "a d"),
+        ("b@c", ""),
+        ("a/b/ c/d e//", "c/d"),
+        ("Link: a//b", ""),
+        (" Link: a//b", "Link:"),
+        ("Link:a@b Link:", ""),
+        ("Link :a@b Link:", "Link Link:"),
+        ("é: @", ""),
+        ("é @ ö:", "é ö:"),
+        ("ö:@ ü:", "ü:"),
+        ("ö:@ ö:", ""),
+        ("see\ta\u3000b c@d ü\u2003ö ", "see a b ü ö"),
+        ("漢@ \ud800 é\x1cb", "\ud800 é b"),
+    ],
+)
+def test_a_line_is_without_its_addresses(either: ModuleType, line: str, words: str) -> None:
+    assert either.Lines("", "", ()).read(line) == (b"p", [words], [1])
+    assert uncompiled.without_addresses(line) == words
+
+
+LINE = st.text(st.one_of(st.sampled_from("abdéTО>@@//: \t\u2003漢"), st.characters()), max_size=12)
+OF_TEXT = st.text(st.sampled_from("acé@/: \u3000\x1c漢\ud800"), max_size=20)
+
+
+@settings(max_examples=500)
+@given(st.one_of(st.lists(LINE, max_size=40), st.lists(OF_TEXT, max_size=40)).map("\n".join))
 def test_lines_are_of_the_same_kinds_in_both(compiled: ModuleType, text: str) -> None:
-    one, other = (module.Lines("abdé", "TО", ("d>", "ab", "Té")).read(text) for module in (compiled, uncompiled))
+    one, other = (module.Lines("bé", "TО ", ("d>", "ab", "T: ")).read(text) for module in (compiled, uncompiled))
 
     assert one == other
+
+
+def test_each_character_is_white_space_or_not_in_both(compiled: ModuleType) -> None:
+    one, other = (module.Lines("", "", ()).read for module in (compiled, uncompiled))
+    for code in range(sys.maxunicode + 1):
+        for text in (chr(code), f"a@{chr(code)}b"):
+            assert one(text) == other(text), hex(code)
 
 
 def test_fields_are_the_first_of_their_names_on_one_line_each(either: ModuleType) -> None:

@@ -224,6 +224,14 @@ def test_ruled_lines_above_what_may_be_a_footer_cost_little() -> None:
     assert seconds(opening + (ruled + parted) * 10) < 10 * max(alone, 0.02)  # 1 MB of it took 4 s
 
 
+def test_quotations_below_thousands_of_blank_lines_cost_little() -> None:
+    parted, quoted = b"\n--b\n\n", b"a//\n>\n" * 2_600  # each of them below one blank line more
+    opening = OPENINGS["multipart"]
+
+    alone = seconds(opening + (b"x\n" * 8_000 + parted) * 10)
+    assert seconds(opening + (b" \n" * 8_000 + quoted + parted) * 10) < 20 * max(alone, 0.02)  # 32 kB took 0.5 s
+
+
 def test_what_is_nested_too_deep_is_left_out_with_a_defect() -> None:
     message = parse(nested(51))
 

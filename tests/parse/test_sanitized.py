@@ -39,7 +39,8 @@ letters = "aZ'\\x01 \\n>/@é…漢字あ\\u200b\\U0001f33e\\ud800"
 for number in range(3_000):
     text = "".join(choose.choices(letters, k=choose.randrange(60)))
     translated(text)
-    lines = core.Lines("aé", "Z/", ("a\\x01", "Z")).read(text)
+    for lines in (text, text.replace(">", "b")):
+        core.Lines("\x01é", "Z/", ("aZ", ">")).read(lines)
     head = text.replace("/", ":").encode(errors="ignore")
     core.Fields((b"a", b"z")).read(head, len(head) // 3, len(head))
     core.end_of_section(head, len(head) // 3, len(head))
