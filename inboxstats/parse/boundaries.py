@@ -45,7 +45,7 @@ class Boundaries:
         return self._open[-1]
 
     def push(self, multipart: Multipart, position: int) -> Delimiter | None:
-        """Opens one at that position, and gives its next delimiter, or else that of the nearest around it."""
+        """Opens one whose body begins there, and gives its first delimiter, or else the next one around it."""
         around = self.next(position)
         self._open.append(multipart)
         found = self._find(len(self._open) - 1, position, around)

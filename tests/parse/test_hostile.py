@@ -240,6 +240,13 @@ def test_what_is_nested_too_deep_is_left_out_with_a_defect() -> None:
     assert parse(nested(50)).words == ("innermost", "text")
 
 
+def test_a_body_may_begin_where_the_message_does() -> None:
+    message = parse(b"broken\nContent-Type: multipart/mixed; boundary=b\n--b\nharvest\n--b--\n")
+
+    assert message.words == ("harvest",)
+    assert message.defects == ("header line without a field name",)
+
+
 def test_ten_thousand_parts_give_a_thousand_and_a_defect() -> None:
     message = parse(many_parts(10_000))
 
