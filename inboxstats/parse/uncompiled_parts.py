@@ -74,17 +74,13 @@ def end_of_section(data: bytes, start: int, end: int) -> tuple[int, int]:
     _check_places(data, start, end)
     if data.startswith((b"\n", b"\r\n"), start, end):
         return start, data.index(b"\n", start) + 1
-    # The line end that the first line has is looked for first: what it finds is as far as the other need look.
     first = data.find(b"\n", start, end)
-    lf, crlf = b"\n\n", b"\n\r\n"
-    blank, body = end, end
-    for pattern in (crlf, lf) if data[first - 1 : first] == b"\r" else (lf, crlf):
-        found = data.find(pattern, start, blank) if pattern == lf or data.find(b"\r", start, blank) >= 0 else -1
-        if found >= 0:
-            blank, body = found, found + len(pattern)
-    return blank, body
+    found = (_BLANK_CRLF if data[first - 1 : first] == b"\r" else _BLANK_LF).search(data, start, end)
+    return found.span() if found else (end, end)
 
 
+_BLANK_LF = re.compile(rb"\n(?:\n|\r\n(?!\n))")
+_BLANK_CRLF = re.compile(rb"\n(?:\r\n|\n(?!\r\n))")
 _REST_OF_DELIMITER = rb"(?:--)?[ \t\r\v\f]*(?:\n|\Z)"
 _LONGEST_PATTERN = 1_000
 """Compiling a longer one takes too long, and lines that begin like it are few."""
