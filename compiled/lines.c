@@ -191,6 +191,17 @@ read_lines(Lines *self, PyObject *of)
     return result;
 }
 
+static PyObject *
+line_without_addresses(Lines *self, PyObject *line)
+{
+    Text text;
+    if (open_text(line, self->isascii, &text) < 0)
+        return NULL;
+    PyObject *result = without_addresses(&text, 0, text.size, self->blank);
+    close_text(&text);
+    return result;
+}
+
 /* What lines are that begin with these characters. Returns -1 and an exception where one has three octets or more. */
 static int
 fill_firsts(Lines *self, PyObject *characters, enum first first)
@@ -268,6 +279,7 @@ lines_freed(Lines *self)
 
 static PyMethodDef lines_methods[] = {
     {"read", (PyCFunction)read_lines, METH_O, "As in uncompiled.Lines."},
+    {"without_addresses", (PyCFunction)line_without_addresses, METH_O, "As in uncompiled.Lines."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -63,7 +63,7 @@ def lines(module: ModuleType = core) -> Any:
 
 def read(of: Any) -> object:
     """The runs of LINES."""
-    return [of.read(text) for text in LINES]
+    return [(of.read(text), of.without_addresses(text)) for text in LINES]
 
 
 def runs_out(work: Callable[[], object], *, after: int) -> bool:

@@ -186,6 +186,8 @@ class _EachByItself:
         lines = text.split("\n")
         return b"".join([b"m" if line else b"e" for line in lines]), lines, [1] * len(lines)
 
+    without_addresses = own._LINES.without_addresses
+
 
 def _words(raw: str) -> set[str]:
     """What the parser takes for words, before it chooses: here those of three characters that have a letter."""

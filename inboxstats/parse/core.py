@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from inboxstats.parse.uncompiled import APART, CONTRACT, PAIRED, without_addresses
+from inboxstats.parse.uncompiled import APART, CONTRACT, PAIRED
 
 if TYPE_CHECKING:  # the contract of both
     from inboxstats.parse.uncompiled import (
@@ -56,7 +56,6 @@ else:
 __all__ = [
     "APART", "IS_COMPILED", "PAIRED", "Characters", "Fields", "Lines", "Pages", "Vocabulary", "base64_letters",
     "end_of_section", "from_base64", "from_quoted_printable", "next_delimiter", "with_lf",
-    "without_addresses",
 ]  # fmt: skip
 
 IS_COMPILED = Vocabulary.__module__.endswith("._compiled")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from inboxstats.parse.core import Lines, without_addresses
+from inboxstats.parse.core import Lines
 
 _QUOTE = re.compile(r"[ \t]{0,4}\w{0,4}>")
 _RULE_CHARACTERS = " \t_-=*~#+"
@@ -69,7 +69,10 @@ def own_text(text: str) -> str:
     """
     if "-----BEGIN PGP SIGNED MESSAGE" in text:
         text = _SIGNED.sub("", text)
-    kept, count, rules = _own_runs(text)
+    kinds, runs, sizes = _LINES.read(text)
+    if not kinds.strip(b"pe"):  # nothing but text
+        return "\n".join(runs)
+    kept, count, rules = _own_runs(kinds, runs, sizes)
     own = "\n".join(kept)
     if not rules:
         return own
@@ -81,10 +84,9 @@ def own_text(text: str) -> str:
     return own
 
 
-def _own_runs(text: str) -> tuple[list[str], int, list[int]]:
+def _own_runs(kinds: bytes, runs: list[str], sizes: list[int]) -> tuple[list[str], int, list[int]]:
     """The text without quotations, code and what follows a signature, in runs of lines; how many lines these are; and
     how many of them stand above each ruled line."""
-    kinds, runs, sizes = _LINES.read(text)
     kept: list[str] = []
     rules: list[int] = []
     enclosed, in_diff, in_quote, in_fields = "", False, False, False
@@ -222,7 +224,7 @@ def _without_addresses(line: str) -> str:
         return line
     if line.startswith("Cc: ") or ("-by: " in line and _TRAILER.match(line)):
         return ""
-    return without_addresses(line)
+    return _LINES.without_addresses(line)
 
 
 def _has(marks: Sequence[str], text: str) -> bool:

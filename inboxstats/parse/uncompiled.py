@@ -6,7 +6,7 @@ What a token or a character means is for the callers to say, once for each.
 from collections.abc import Callable
 from struct import Struct
 
-from inboxstats.parse.uncompiled_lines import Lines, without_addresses
+from inboxstats.parse.uncompiled_lines import Lines
 from inboxstats.parse.uncompiled_pages import Pages
 from inboxstats.parse.uncompiled_parts import (
     Fields,
@@ -21,10 +21,9 @@ from inboxstats.parse.uncompiled_parts import (
 __all__ = [
     "APART", "CONTRACT", "PAIRED", "Characters", "Fields", "Lines", "Pages", "Vocabulary", "base64_letters",
     "end_of_section", "from_base64", "from_quoted_printable", "next_delimiter", "with_lf",
-    "without_addresses",
 ]  # fmt: skip
 
-CONTRACT = 7
+CONTRACT = 8
 """As in compiled.h, where it says when it goes up."""
 
 _MARK, _BETWEEN_BLANKS = b"\x01", b" \x01 "

@@ -64,20 +64,18 @@ class Lines:
         letters = bytes([_PLAIN if _PLAIN in run else run[0] for run in found])
         if _ADDRESSED in kinds and _OTHER not in kinds and _MARKED not in kinds:
             of_each = zip(letters, runs, strict=True)
-            runs = [without_addresses(run) if letter == _ADDRESSED else run for letter, run in of_each]
+            runs = [self.without_addresses(run) if letter == _ADDRESSED else run for letter, run in of_each]
             letters = letters.replace(b"a", b"p")
         return letters, runs, sizes
 
-
-def without_addresses(line: str) -> str:
-    """The words of a line that has an ``@`` or two ``/``, but those with one: URLs, mail addresses, paths and base64.
-
-    Nothing of a line that has but their label, ``Link:``.
-    """
-    words = [word for word in line.split() if "@" not in word and ("/" not in word or word.count("/") < 2)]
-    if len(words) == 1 and words[0].endswith(":") and line.startswith(words[0]):
-        return ""
-    return " ".join(words)
+    def without_addresses(self, line: str) -> str:
+        """The words of a line but those with an ``@`` or two ``/``: URLs, mail addresses, paths and base64; nothing of
+        one that has but their label, ``Link:``.
+        """
+        words = [word for word in line.split() if "@" not in word and ("/" not in word or word.count("/") < 2)]
+        if len(words) == 1 and words[0].endswith(":") and line.startswith(words[0]):
+            return ""
+        return " ".join(words)
 
 
 _EMPTY, _QUOTED, _MARKED, _OTHER, _PLAIN, _ADDRESSED = b"eqmopa"

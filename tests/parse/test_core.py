@@ -250,6 +250,8 @@ def test_what_is_no_keyword_and_no_text_is_refused(compiled: ModuleType) -> None
         compiled.Lines("a", "", (b"a",))
     with pytest.raises(TypeError):
         compiled.Lines("a", "", ()).read(b"a")
+    with pytest.raises(TypeError):
+        compiled.Lines("a", "", ()).without_addresses(b"a")
     with pytest.raises(ValueError, match="more than 32"):
         compiled.Fields((b"from",) * 33)
     with pytest.raises(TypeError):
@@ -388,6 +390,7 @@ def test_nothing_that_was_lent_is_kept(compiled: ModuleType) -> None:
         characters.translated("aé漢字")
         for text in ("abc\nd\n> \ud800", "a b@c\td//\te" + "\n>\nf" * 100, "é b@c d"):
             compiled.Lines("-", "T", ("a", "bc")).read(text)
+            compiled.Lines("-", "T", ("a", "bc")).without_addresses(text)
         compiled.Pages(html._gap, html._look, html._unescaped).text("<p>a</p x>&amp;<!-- --><style><blockquote cite>é")
         with pytest.raises(TypeError):
             compiled.Pages(str, str, str).text("<p>a < b")
@@ -529,12 +532,21 @@ def test_lines_that_are_alike_are_a_run(either: ModuleType) -> None:
     ],
 )
 def test_a_line_is_without_its_addresses(either: ModuleType, line: str, words: str) -> None:
-    assert either.Lines("", "", ()).read(line) == (b"p", [words], [1])
-    assert uncompiled.without_addresses(line) == words
+    lines = either.Lines("", "", ())
+
+    assert lines.read(line) == (b"p", [words], [1])
+    assert lines.without_addresses(line) == words
 
 
 LINE = st.text(st.one_of(st.sampled_from("abdéTО>@@//: \t\u2003漢"), st.characters()), max_size=12)
 OF_TEXT = st.text(st.sampled_from("acé@/: \u3000\x1c漢\ud800"), max_size=20)
+
+
+@given(st.one_of(LINE, OF_TEXT))
+def test_a_line_is_without_its_addresses_in_both(compiled: ModuleType, line: str) -> None:
+    one, other = (module.Lines("", "", ()).without_addresses(line) for module in (compiled, uncompiled))
+
+    assert one == other
 
 
 @settings(max_examples=500)

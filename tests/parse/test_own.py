@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from inboxstats.parse import own
 from inboxstats.parse.own import own_text
+from inboxstats.parse.uncompiled import Lines
 
 
 class EachByItself:
@@ -16,6 +17,9 @@ class EachByItself:
     def read(self, text: str) -> tuple[bytes, list[str], list[int]]:
         lines = text.split("\n")
         return b"".join([b"m" if line else b"e" for line in lines]), lines, [1] * len(lines)
+
+    def without_addresses(self, line: str) -> str:
+        return Lines("", "", ()).without_addresses(line)
 
 
 TEXT = (

@@ -39,8 +39,10 @@ letters = "aZ'\\x01 \\n>/@é…漢字あ\\u200b\\U0001f33e\\ud800"
 for number in range(3_000):
     text = "".join(choose.choices(letters, k=choose.randrange(60)))
     translated(text)
-    for lines in (text, text.replace(">", "b")):
-        core.Lines("\x01é", "Z/", ("aZ", ">")).read(lines)
+    lines = core.Lines("\\x01é", "Z/", ("aZ", ">"))
+    for of in (text, text.replace(">", "b")):
+        lines.read(of)
+        lines.without_addresses(of)
     head = text.replace("/", ":").encode(errors="ignore")
     core.Fields((b"a", b"z")).read(head, len(head) // 3, len(head))
     core.end_of_section(head, len(head) // 3, len(head))
