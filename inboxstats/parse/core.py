@@ -1,61 +1,32 @@
 """The innermost loops of reading mail: compiled, if there was a compiler at the installation; else in Python alone."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from inboxstats.parse.uncompiled import APART, CONTRACT, PAIRED
+from inboxstats.parse import uncompiled
 
 if TYPE_CHECKING:  # the contract of both
-    from inboxstats.parse.uncompiled import (
-        Characters,
-        Fields,
-        Lines,
-        Pages,
-        Vocabulary,
-        base64_letters,
-        end_of_section,
-        from_base64,
-        from_quoted_printable,
-        next_delimiter,
-        with_lf,
-    )
+    _loops = uncompiled
 else:
     try:
-        from inboxstats.parse._compiled import CONTRACT as BUILT
-        from inboxstats.parse._compiled import (
-            Characters,
-            Fields,
-            Lines,
-            Pages,
-            Vocabulary,
-            base64_letters,
-            end_of_section,
-            from_base64,
-            from_quoted_printable,
-            next_delimiter,
-            with_lf,
-        )
-
-        # An editable installation keeps what was built of older sources, until it is installed again.
-        if BUILT != CONTRACT:
-            raise ImportError
+        _loops = import_module("inboxstats.parse._compiled")
     except ImportError:
-        from inboxstats.parse.uncompiled import (
-            Characters,
-            Fields,
-            Lines,
-            Pages,
-            Vocabulary,
-            base64_letters,
-            end_of_section,
-            from_base64,
-            from_quoted_printable,
-            next_delimiter,
-            with_lf,
-        )
+        _loops = uncompiled
+    # An editable installation keeps what was built of older sources, until it is installed again.
+    if getattr(_loops, "CONTRACT", None) != uncompiled.CONTRACT:
+        _loops = uncompiled
 
-__all__ = [
-    "APART", "IS_COMPILED", "PAIRED", "Characters", "Fields", "Lines", "Pages", "Vocabulary", "base64_letters",
-    "end_of_section", "from_base64", "from_quoted_printable", "next_delimiter", "with_lf",
-]  # fmt: skip
+IS_COMPILED = _loops is not uncompiled
 
-IS_COMPILED = Vocabulary.__module__.endswith("._compiled")
+APART, PAIRED = uncompiled.APART, uncompiled.PAIRED
+Characters = _loops.Characters
+Fields = _loops.Fields
+Lines = _loops.Lines
+Pages = _loops.Pages
+Vocabulary = _loops.Vocabulary
+base64_letters = _loops.base64_letters
+end_of_section = _loops.end_of_section
+from_base64 = _loops.from_base64
+from_quoted_printable = _loops.from_quoted_printable
+next_delimiter = _loops.next_delimiter
+with_lf = _loops.with_lf

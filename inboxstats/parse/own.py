@@ -4,7 +4,6 @@ Works on runs of lines that are alike, in one pass.
 """
 
 import re
-from collections.abc import Sequence
 from enum import Enum, auto
 
 from inboxstats.parse.core import Lines
@@ -79,7 +78,8 @@ def own_text(text: str) -> str:
     for rule in dict.fromkeys(rules):  # thousands of ruled lines may stand above the same one
         if 0 < count - rule <= _LONGEST_FOOTER:
             above, *footer = f"\n{own}".rsplit("\n", count - rule)
-            if _has(_FOOTER_MARKS, "\n".join(footer).lower()):
+            lowered = "\n".join(footer).lower()
+            if any(mark in lowered for mark in _FOOTER_MARKS):
                 return above[1:]
     return own
 
@@ -225,7 +225,3 @@ def _without_addresses(line: str) -> str:
     if line.startswith("Cc: ") or ("-by: " in line and _TRAILER.match(line)):
         return ""
     return _LINES.without_addresses(line)
-
-
-def _has(marks: Sequence[str], text: str) -> bool:
-    return any(mark in text for mark in marks)
