@@ -76,3 +76,16 @@ def test_the_steps_together_are_the_parser_over_every_fixture(tool: ModuleType) 
     assert len(files) > 150
     for file in files:
         tool.stages(file.read_bytes())  # raises AssertionError where they are not
+
+
+def test_a_line_that_is_no_quotation_to_the_parser_is_none_to_the_steps(tool: ModuleType) -> None:
+    assert "barley" in tool.stages(b"From: ann@example.com\n\nharvest\n    DanQ> barley\n")["debris"]  # > is the ninth
+
+
+def test_what_is_left_is_what_a_report_shows(tool: ModuleType, tmp_path: Path) -> None:
+    mail = tmp_path / "mail"
+    mail.mkdir()
+    for number in range(4):
+        (mail / f"{number}.eml").write_bytes(b"From: ann@example.com\n\nbarley soup\n")
+
+    assert tool.after(mail, tmp_path / "cache")["keyword"].to_list() == ["barley", "soup"]

@@ -29,6 +29,7 @@ from inboxstats.parse import own, parse, text, words
 from inboxstats.parse.charset import decode
 from inboxstats.parse.languages import stop_words
 from inboxstats.parse.marking import marked
+from inboxstats.schema import decoded
 from inboxstats.selection import Selection
 from inboxstats.stats import keywords
 
@@ -103,7 +104,7 @@ def steps() -> str:
 def after(mail: Path, cache: Path) -> pd.DataFrame:
     """The keywords that a report on that mail shows."""
     rows = replace(open_collection(mail), cache=cache).update().rows
-    return keywords.compute(select(rows, Selection(duplicates="keep")))
+    return keywords.compute(select(decoded(rows), Selection(duplicates="keep")))
 
 
 def sender_names(data: bytes) -> set[str]:
@@ -184,7 +185,8 @@ class _EachByItself:
 
     def read(self, text: str) -> tuple[bytes, list[str], list[int]]:
         lines = text.split("\n")
-        return b"".join([b"m" if line else b"e" for line in lines]), lines, [1] * len(lines)
+        kinds = ["m" if ">" in line[:8] else "o" if line else "e" for line in lines]
+        return "".join(kinds).encode(), lines, [1] * len(lines)
 
     without_addresses = own._LINES.without_addresses
 
