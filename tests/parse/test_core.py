@@ -668,6 +668,21 @@ def test_delimiters_are_the_same_in_both(compiled: ModuleType, data: bytes, boun
             assert one == other
 
 
+@pytest.mark.parametrize("lines", [b"\n-", b"\n--", b"x-\n"])
+def test_lines_of_hyphens_take_hardly_longer_than_in_python(compiled: ModuleType, lines: bytes) -> None:
+    data = lines * (4_000_000 // len(lines))
+
+    def seconds(module: ModuleType) -> float:
+        times = []
+        for _ in range(5):
+            start = time.process_time()
+            assert module.next_delimiter(data, 0, len(data), b"b17") is None
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert seconds(compiled) < 2 * max(seconds(uncompiled), 0.001)  # 64 MB of it, for fifty multiparts, took 13 s
+
+
 def test_a_page_is_read_as_is_said_of_its_tags(either: ModuleType) -> None:
     asked: list[str] = []
 
