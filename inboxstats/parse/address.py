@@ -48,7 +48,10 @@ def _sender(raw: bytes, label: str | None) -> Address | None:
     raw = raw[:_LONGEST].strip()
     plain = _PLAIN.fullmatch(raw)
     if plain:
-        return Address(_shown(plain["name"], label=None), plain["address"].decode("ascii").lower())
+        shown = plain["name"]
+        if b"=?" in shown and not shown.startswith(b'"'):
+            shown = b" ".join(shown.split())  # as of tokens; in UTF-16 it tells which blank it is
+        return Address(_shown(shown, label=None), plain["address"].decode("ascii").lower())
     name: list[Token] = []
     for element in _elements(_tokens(raw)):
         before, address = _mailbox(element)
