@@ -94,7 +94,7 @@ chosen(Vocabulary *self, PyObject *args)
         return PyErr_Format(PyExc_ValueError, "opening is 0 to %d, and most no less than 0", MOST_OPENING);
     /* Between tokens is an octet, and marks count in the opening alone. */
     size_t room = (size_t)size / 2 + 1 + (size_t)opening;
-    uint32_t *found = PyMem_Malloc(room * sizeof *found);
+    uint32_t *found = room > SIZE_MAX / sizeof *found ? NULL : PyMem_Malloc(room * sizeof *found);
     PyObject *told = found == NULL ? NULL : PySet_New(NULL);
     PyObject *result = NULL;
     Py_ssize_t count = told == NULL ? -1 : read_tokens(self, text, (size_t)size, (size_t)opening, SIZE_MAX, found);

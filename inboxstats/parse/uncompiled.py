@@ -67,7 +67,8 @@ class Vocabulary:
         return len(self._known)
 
     def close(self, ballots: dict[str, bytes], candidates: int) -> None:
-        """From now on a token that was not met is no keyword, and is not kept; what is one can vote.
+        """From now on a token that was not met is no keyword, and is not kept; what is one can vote. Whether one of
+        more than 64 characters was met may be forgotten.
 
         ballots -- what a keyword gives to each of up to 64 candidates, an octet each; who has none gives nothing
         Raises ValueError, also where it is closed already.

@@ -8,7 +8,8 @@ class Lines:
 
     special   -- the characters, up to U+07FF, with which a line begins that may be anything
     labelling -- those with which one does that has a ``:`` among its first 14 characters
-    starts    -- up to eight beginnings, in ASCII, of lines that may be anything, whatever they begin with
+    starts    -- up to eight beginnings, in ASCII and with no white space first, of lines that may be anything, whatever
+                 they begin with
     """
 
     def __init__(self, special: str, labelling: str, starts: tuple[str, ...]) -> None:

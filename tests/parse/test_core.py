@@ -730,6 +730,50 @@ def test_of_more_tags_than_are_kept_each_is_read(either: ModuleType) -> None:
         assert text(page) == "".join(("\n" if number % 3 else "") + f"+{number:x};" for number in range(2_000))
 
 
+def test_several_threads_share_pages(compiled: ModuleType) -> None:
+    def said(written: str) -> str:
+        time.sleep(0)  # here another thread may come, whose tags and references go to the same places
+        return "\n" if int(written.strip("&;"), 16) % 3 else ""
+
+    pages = compiled.Pages(said, lambda *_: "?", said)
+    numbers = {letter: [f"{letter}{number:x}" for number in range(1_000)] for letter in "abcd"}
+    found: dict[str, list[str]] = {letter: [] for letter in numbers}
+
+    def read(letter: str) -> None:
+        page = "".join(f"<{number}>{number}&{number};" for number in numbers[letter])
+        found[letter] = [pages.text(page) for _ in range(5)]
+
+    threads = [threading.Thread(target=read, args=(letter,)) for letter in numbers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    for letter, texts in found.items():
+        stands = {number: "\n" if int(number, 16) % 3 else "" for number in numbers[letter]}
+        assert texts == ["".join(f"{gap}{number}{gap}" for number, gap in stands.items())] * 5
+
+
+def test_who_is_asked_may_read_with_what_asks(either: ModuleType) -> None:
+    """Hundreds of others are known then before the first is: all tokens have been moved to where there is room."""
+
+    def keyword_of(token: str) -> str:
+        if len(token) < 5:
+            vocabulary.chosen(" ".join(f"{token}{digit}" for digit in range(9)).encode(), 9, 9)
+        return f"{token}."
+
+    def gap_of(written: str) -> str:
+        if len(written) < 4:
+            assert pages.text("".join(f"<{written}{digit}>." for digit in range(9))) == "\n." * 9
+        return "\n"
+
+    vocabulary = either.Vocabulary(keyword_of)
+    pages = either.Pages(gap_of, lambda *_: "?", str)
+
+    assert vocabulary.chosen(b"a b a", 9, 9)[:2] == ("a.\nb.", "a. b.\nb. a.")
+    assert pages.text("<a>1<b>2<a>3") == "\n1\n2\n3"
+
+
 def test_what_is_said_of_a_tag_may_be_wrong(compiled: ModuleType) -> None:
     def fails(*_: object) -> str:
         raise LookupError

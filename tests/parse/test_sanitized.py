@@ -66,6 +66,14 @@ for number in range(3_000):
         for data in (marked, encoded, encoded[:choose.randrange(9)]):
             of_part(data, len(data) // 3, len(data))
             of_part(data[len(data) // 3 :], 0, len(data) - len(data) // 3)
+
+def keyword_of(token):
+    if len(token) < 5:
+        vocabulary.chosen(" ".join(token + digit for digit in "123456789").encode(), 9, 9)
+    return token * 2
+
+vocabulary = core.Vocabulary(keyword_of)  # all that is known moves to where there is room while it is asked for a token
+vocabulary.chosen(b"a b a", 9, 9)
 core.Vocabulary(str).chosen(" ".join(f"{number:x}" * 3 for number in range(200_000)).encode(), 256, 200_000)
 out_of_memory.main()
 print("read")
