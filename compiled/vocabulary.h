@@ -1,4 +1,4 @@
-/* What vocabulary.c and tokens.c share: the tokens that were met, and what of them. */
+/* What vocabulary.c, tokens.c and keywords.c share: the tokens that were met, and what of them. */
 
 #ifndef INBOXSTATS_VOCABULARY_H
 #define INBOXSTATS_VOCABULARY_H
@@ -53,6 +53,12 @@ typedef struct {
 #if defined(__GNUC__)
 #pragma GCC visibility push(hidden)
 #endif
+
+/* Appends octets, and tells where they are. Returns -1 and an exception where there is no room for them. */
+int append(Octets *all, const char *octets, size_t length, uint32_t *start);
+
+/* What a place says of a keyword; NOT_MET and an exception where that fails. */
+uint32_t number_of(Vocabulary *self, PyObject *text);
 
 /* The number of each token into `found`, of the first `most` alone; a mark is one too, and counts so among the first
    `opening`. Returns how many there are, or -1 and an exception. */
