@@ -16,7 +16,8 @@ class EachByItself:
 
     def read(self, text: str) -> tuple[bytes, list[str], list[int]]:
         lines = text.split("\n")
-        return b"".join([b"m" if line else b"e" for line in lines]), lines, [1] * len(lines)
+        kinds = ["m" if ">" in line[:8] else "o" if line else "e" for line in lines]
+        return "".join(kinds).encode(), lines, [1] * len(lines)
 
     def without_addresses(self, line: str) -> str:
         return Lines("", "", ()).without_addresses(line)
@@ -36,7 +37,19 @@ TEXT = (
     "From here",
     "x:",
 )
-QUOTED = (">", "> a", "ab> a", " >", "On Monday, Ann", "Ann wrote:", "On Monday, Ann wrote:", " ", "\u3000", "\xa0\t")
+QUOTED = (
+    ">",
+    "> a",
+    "ab> a",
+    " >",
+    "    abcd> a",
+    "On Monday, Ann",
+    "Ann wrote:",
+    "On Monday, Ann wrote:",
+    " ",
+    "\u3000",
+    "\xa0\t",
+)
 FIELDS = ("From: Ann", "*Von:* a@b", " Sent: now", "Date: now", "Subject: a", "----Original message----", "От: Аня")
 CODE = ("diff --git a", "--- a/b", "+++ b/a", "@@ -1", "+a", " a", "\ta", "---", "begin 644 a", "=ybegin a", "=yend")
 BLOCKS = ("-----BEGIN PGP SIGNATURE-----", "-----END PGP", "-----BEGIN PGP SIGNED MESSAGE-----", "Hash: SHA1", "M1/2/3")
