@@ -22,7 +22,7 @@ _DATE_TIME = re.compile(
     r"(?: (?P<sign>[+-])(?P<offset>\d{4})(?!\d)| ?(?P<zone>[a-z]+))?",
     re.IGNORECASE | re.ASCII,
 )
-# Nineteen in twenty are written like this, and read in a third of the time.
+# Nineteen in twenty are written like this, and read in two fifths of the time.
 _USUAL = re.compile(
     r"[ \t]*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?(\d{1,2}) ([A-Z][a-z][a-z]) (\d{4})"
     r" ((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d) ([+-][01]\d)([0-5]\d)(?: \([A-Z]{1,5}\))?[ \t]*",

@@ -18,8 +18,8 @@ _DEFAULT_LIMITS = Limits()
 class Row(NamedTuple):
     """A parsed message as the message table stores it.
 
-    `date` and `received` are microseconds since the beginning of 1970, in UTC, which travel in a third of the time of
-    datetimes; `date_offset` is in minutes east of UTC.
+    `date` and `received` are microseconds since the beginning of 1970, in UTC, which take a quarter of the time of
+    datetimes to travel, their making included; `date_offset` is in minutes east of UTC.
     `keywords`, `phrases` and `defects` are joined by SEPARATOR, which stands in none of them.
     Of a message whose header alone has arrived, `attachments`, `language`, `keywords` and `phrases` are ``None``, and
     `size` is what the server says of it, if it does.

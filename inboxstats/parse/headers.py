@@ -98,7 +98,7 @@ def _within(data: bytes, start: int, end: int, limit: int) -> Iterator[bytes]:
 
 
 _WORD_START = re.compile(rb"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,40})?\?\s?([BbQq])\?")
-# A field that is nothing but words in one charset and encoding: most with words are, and take a third of the time.
+# A field that is nothing but words in one charset and encoding: most with words are, and take half the time.
 _ROW_OF_WORDS = re.compile(rb"\s*+=\?([^?\s*]{1,40})\?([BbQq])\?[^?\s]*+\?=(?:\s*+=\?\1\?\2\?[^?\s]*+\?=)*+\s*+")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _CONTROLS = dict.fromkeys((*range(32), 127), " ")

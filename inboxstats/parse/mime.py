@@ -157,13 +157,13 @@ def content(data: bytes, leaf: Leaf) -> bytes:
 
 
 def decoded_size(data: bytes, leaf: Leaf) -> int:
-    """How many bytes a leaf's body has without its transfer encoding. base64 is not decoded: a third of the time."""
+    """How many bytes a leaf's body has without its transfer encoding."""
     encoding = leaf.encoding()
     if encoding in _UUENCODE:
         return sum(map(len, _uudecoded(data[leaf.start : leaf.end])))
     if encoding != b"base64":
         return len(content(data, leaf))
-    return base64_letters(data, leaf.start, leaf.end) * 3 // 4
+    return base64_letters(data, leaf.start, leaf.end) * 3 // 4  # decoding takes three times as long, or more
 
 
 def _uudecoded(raw: bytes) -> Iterator[bytes]:
